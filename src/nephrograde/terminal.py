@@ -172,7 +172,7 @@ def print_template(template: Template) -> None:
             say(reason.text(spoken()))
     if found.note:
         say(told(f"{table_path.name} {found.note}."), err=True)
-    if found.n_graded < found.n_patients:
+    if found.has_outcome and found.n_graded < found.n_patients:
         say(t("Fill in the grades in {table}, or remove the patients without one.", table=table_path), err=True)
     if not found.annotations:
         sentence = t(

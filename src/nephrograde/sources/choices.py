@@ -137,7 +137,8 @@ def _split(found: FoundTable) -> tuple[int, float, list[Choice]]:
     usual = SplitSettings()
     n_low, n_high = found.n_low, found.n_graded - found.n_low
     if not found.n_graded:
-        return usual.folds, usual.test_fraction, [Choice("no-grades", {"heading": found.outcome})]
+        what = "no-grades" if found.has_outcome else "no-grade-column"
+        return usual.folds, usual.test_fraction, [Choice(what, {"heading": found.outcome})]
     counts = found.split or {("", False): n_low, ("", True): n_high}
     named = {f"{name}{high}{k}": name for (name, high), n in counts.items() for k in range(n)}
     is_high = {f"{name}{high}{k}": high for (name, high), n in counts.items() for k in range(n)}

@@ -47,6 +47,7 @@ class FoundTable:
         phases: The phases that enough patients of each grade have for a study; every phase where no phase has.
         columns: Standard names and the headings that stand for them.
         outcome: The standard name of the column of grades.
+        has_outcome: Whether the table has a column of grades.
         n_graded: Number of patients with a grade.
         n_low: Number of them of low grade.
         n_rarer: Number of patients of the rarer grade, high or low, in that of these phases where they are fewest.
@@ -67,6 +68,7 @@ class FoundTable:
     phases: tuple[str, ...]
     columns: Mapping[str, str]
     outcome: str
+    has_outcome: bool
     n_graded: int
     n_low: int
     n_rarer: int
@@ -118,7 +120,8 @@ def find_table(study_dir: Path) -> FoundTable | None:
     n_images = _images(sheet)
     if not n_images:
         what = f"names no image in a column <phase>_image (the table has {', '.join(sheet.headings[:20])})"
-        raise InputError([Problem(str(paths[0]), what, "Move it away, or name another folder.")])
+        remedy = "Rename its columns of images, such as cmp_image, or move it away to get a template."
+        raise InputError([Problem(str(paths[0]), what, remedy)])
     heading_of = standard_headings(sheet.headings)
     clinical = _clinical(sheet)
     columns = {
@@ -139,6 +142,7 @@ def find_table(study_dir: Path) -> FoundTable | None:
         phases=phases,
         columns=columns,
         outcome=outcome,
+        has_outcome=bool(heading),
         n_graded=len(known),
         n_low=sum(grade < 3 for grade in known),
         n_rarer=min(_rarer(_given(sheet, f"{phase}_image"), grades) for phase in phases),

@@ -158,6 +158,15 @@ def test_without_grades_only_the_grades_are_missing(tmp_path: Path) -> None:
     assert all("isup_grade" in problem.place for problem in problems)
 
 
+def test_a_table_without_a_column_of_grades_is_told_so(tmp_path: Path, nephrograde: Command) -> None:
+    rows = [{"patient_id": row["patient_id"], "fuhrman": "3", "cmp_image": row["cmp_image"]} for row in patients()]
+    write_table(tmp_path, rows)
+    code, out, err = nephrograde("init", tmp_path)
+    assert code == 0
+    assert "no column of WHO/ISUP grades was recognised. Add isup_grade, or name yours in columns" in out
+    assert "Fill in the grades" not in err
+
+
 def test_the_split_of_the_table_is_used(tmp_path: Path) -> None:
     rows = [
         row | {"split": "test" if k % 3 == 0 else "train"} for k, row in enumerate(patients(cmp_mask="m{k}.nii.gz"))
