@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 JOURNEY: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Before a study": {
-        "doctor": (),
+        "doctor": ("doctor",),
         "demo": ("demo --patients 40 --out demo",),
         "plan": ("plan --auc 0.85 --high 0.4 --difference 0.05",),
     },
@@ -34,6 +34,7 @@ JOURNEY: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             "run my-study/study.toml --out runs/quick --set fit.epochs=2 --peek-free",
         ),
         "prepare": ("prepare my-study/study.toml --out runs/first",),
+        "units": ("units my-study/study.toml --out runs/first --left",),
         "tune": ("tune my-study/study.toml --out runs/first --model weak-1-cmp",),
         "fit": ("fit my-study/study.toml --out runs/first",),
         "evaluate": (
@@ -50,8 +51,8 @@ JOURNEY: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "compare": ("compare runs/first runs/second",),
         "readers": ("readers reads.csv --scores scores.csv --model weak-1-cmp",),
         "audit": ("audit --n 90 --accuracy 0.859 --sensitivity 0.857 --specificity 0.860",),
-        "share": (),
-        "combine": (),
+        "share": ("share runs/first --statistics --out north.zip",),
+        "combine": ("combine north.zip south.zip --out combined",),
     },
     "Grade new patients": {
         "pack": ("pack runs/first --model weak-1-cmp --out grader.zip",),
