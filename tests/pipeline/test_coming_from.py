@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "coming-from.md"
 PATIENTS = 7
-SMALL = ("--set", "image.slice_px=32", "--set", "image.box_voxels=[16,16,16]")
 
 
 def code_of(section: str, language: str) -> list[str]:
@@ -80,11 +79,10 @@ def follow(section: str, nephrograde: Command, *, without: Sequence[str] = ()) -
     assert typed
     for words in typed:
         if words[0] not in without:
-            ended, out, err = nephrograde(*words, *(SMALL if words[0] == "check" else ()))
+            ended, out, err = nephrograde(*words)
             assert ended == 0, f"{words}\n{out}\n{err}"
 
 
-@pytest.mark.slow
 def test_nnunet(home: Path, patients: list[dict[str, str]], nephrograde: Command) -> None:
     raw = home / "nnUNet_raw" / "Dataset501_Kidney"
     for folder in ("imagesTr", "labelsTr", "imagesTs", "predictions"):
@@ -95,9 +93,10 @@ def test_nnunet(home: Path, patients: list[dict[str, str]], nephrograde: Command
         marked = SimpleITK.ReadImage(row["cmp_mask"])
         SimpleITK.WriteImage((marked != 0) * 2, str(raw / labels / f"{row['patient_id']}.nii.gz"))
     (raw / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "tumor": 2}}), encoding="utf-8")
-    follow("nnU-Net", nephrograde)
+    follow("nnU-Net", nephrograde, without=["check"])
     study = load_study(home / "from-nnunet" / "study.toml")
     assert (study.split.column, study.split.folds, study.cohort.phases) == ("split", 2, ("cmp",))
+    assert read_cohort(study.cohort, study.split)[1] == []
     assert [arm.name for arm in study.arm] == ["weak-1", "weak-3", "strong"]
 
 
