@@ -106,10 +106,15 @@ class Front(BaseHTTPRequestHandler):
         self.port = port
         super().__init__(*given)
 
+    def do_GET(self):
+        self.hand_on(b"")
+
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.hand_on(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def hand_on(self, body):
         behind = HTTPConnection("127.0.0.1", self.port)
-        behind.request("POST", self.path, body, {**self.headers, "Accept-Encoding": "identity"})
+        behind.request(self.command, self.path, body, {**self.headers, "Accept-Encoding": "identity"})
         answer = behind.getresponse()
         content = answer.read()
         behind.close()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pydicom
 import pytest
 from tests.unit.exchange.listener import Ward
 
+import nephrograde as ng
 from nephrograde.errors import ExchangeError, InputError
 from nephrograde.exchange.destination import AUTHORIZATION, PASSWORD, parse_web_service
 from nephrograde.exchange.retrieving import find_series, retrieve
@@ -79,3 +83,17 @@ def test_web_service_with_a_stranger_s_certificate_is_refused(patient, certifica
     with pytest.raises(ExchangeError, match="cannot be trusted"):
         send(patient.paths[0], url, attempts=1)
     assert send(patient.paths[0], url, tls=Tls(ca_path=certificate / "cert.pem")).count("stored") == 1
+
+
+@pytest.mark.usefixtures("known_to_orthanc")
+def test_example_of_the_reference(patient, certificate, https_of, orthanc, tmp_path, monkeypatch):
+    send(patient.folder, orthanc.to)
+    page = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    (code,) = [one for one in re.findall(r"(?ms)^```python\n(.*?)^```$", page) if "pacs.example" in one]
+    code = code.replace("https://pacs.example/dicom-web", https_of(orthanc.web_port))
+    code = code.replace("1.2.840.1", pydicom.dcmread(patient.paths[0]).StudyInstanceUID)
+    names = {"ng": ng}
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("hospital.pem", str(certificate / "cert.pem")), names)  # noqa: S102
+    assert names["first"].modality == "CT"
+    assert len(names["paths"]) == names["first"].n_images == 12
