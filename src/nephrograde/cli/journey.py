@@ -15,7 +15,7 @@ JOURNEY: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Make a cohort": {
         "scan": (
             "scan /data/export --out my-study/cohort.csv --table grades.xlsx",
-            "scan --index series.csv --out plan",
+            "scan --index index.csv --out plan",
         ),
         "deidentify": ("deidentify /data/export --out shareable --key /safe/key.csv",),
         "cohort": ("cohort c4kc-kits --out c4kc --plan",),

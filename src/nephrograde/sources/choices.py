@@ -105,7 +105,8 @@ def choose(found: FoundTable, has_encoder: Callable[[], bool]) -> Choices:
     is_small = found.n_graded < SMALL_COHORT and found.n_rarer >= FEWEST_FROZEN
     frozen = is_small and level in {"mask", "box"} and has_encoder()
     folds, fraction, of_split = _split(found)
-    arms = [Choice(level, {"n": found.n_marked[level]} if level != "none" else {})]
+    arms = _of_readers(found)
+    arms += [Choice(level, {"n": found.n_marked[level]} if level != "none" else {})]
     if frozen:
         arms.append(Choice("frozen", {"n": found.n_graded, "encoder": ENCODER}))
     return Choices(
@@ -130,6 +131,13 @@ def _of_phases(found: FoundTable) -> list[Choice]:
     if found.left_out:
         chosen.append(Choice("left-out", {"counts": counts(found.left_out), "enough": enough}))
     return chosen
+
+
+def _of_readers(found: FoundTable) -> list[Choice]:
+    names = tuple(path.stem for path in found.labels)
+    if not names:
+        return []
+    return [Choice("labels" if len(names) == 1 else "several-readers", {"readers": names})]
 
 
 def _split(found: FoundTable) -> tuple[int, float, list[Choice]]:

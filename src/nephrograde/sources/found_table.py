@@ -13,6 +13,7 @@ from nephrograde.cohort.headings import plain_heading, standard_headings
 from nephrograde.cohort.scanned import SCANNED
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import is_nothing, open_sheet
+from nephrograde.sources.found_labels import find_labels, with_labels
 from nephrograde.study import NAME_PATTERN, CohortSettings
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class FoundTable:
             mask of one phase serves the others.
         split: Numbers of patients by what the column ``split`` says of them (``train``, ``test``) and by whether they
             are of high grade; None if there is no such column, or it does not name all patients.
+        labels: The files of readers who have marked tumours beside the table; the labels of a single one are counted.
         clinical: Which of the standard clinical columns are filled for any patient.
         is_synthetic: Whether a column ``synthetic`` says so of every patient.
         note: In which encoding the table was read, if that was a choice.
@@ -76,6 +78,7 @@ class FoundTable:
     n_marked: Mapping[str, int]
     marked: Mapping[str, tuple[str, ...]]
     split: Mapping[tuple[str, bool], int] | None
+    labels: tuple[Path, ...]
     clinical: tuple[str, ...]
     is_synthetic: bool
     note: str
@@ -123,6 +126,9 @@ def find_table(study_dir: Path) -> FoundTable | None:
         remedy = "Rename its columns of images, such as cmp_image, or move it away to get a template."
         raise InputError([Problem(str(paths[0]), what, remedy)])
     heading_of = standard_headings(sheet.headings)
+    labels = find_labels(paths[0])
+    if len(labels) == 1 and "patient_id" in heading_of:
+        sheet = with_labels(sheet, labels[0], heading_of["patient_id"])
     clinical = _clinical(sheet)
     columns = {
         name: heading
@@ -153,6 +159,7 @@ def find_table(study_dir: Path) -> FoundTable | None:
             for kind, of in marked_rows.items()
         },
         split=_named_split(sheet, grades),
+        labels=labels,
         clinical=tuple(clinical),
         is_synthetic=all(cells.get("synthetic", "").casefold() in {"yes", "true", "1"} for _, cells in sheet.rows),
         note=sheet.note,

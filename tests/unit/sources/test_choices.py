@@ -112,6 +112,42 @@ def test_cheaper_annotations_give_arms_of_their_level(
     assert "Arms: " in said
 
 
+def write_labels(folder: Path, reader: str, n: int = 24) -> None:
+    (folder / "cohort.annotations").mkdir(exist_ok=True)
+    rows = [f'P{k:03},"1,2,3 vox",none,7.5' for k in range(n)]
+    text = "\n".join(["patient_id,cmp_point,cmp_mask,seconds", *rows])
+    (folder / "cohort.annotations" / f"{reader}.csv").write_text(text, encoding="utf-8")
+
+
+def test_labels_of_a_reader_beside_the_table_are_used(tmp_path: Path) -> None:
+    write_table(tmp_path, patients())
+    write_labels(tmp_path, "li")
+    study, said = init(tmp_path)
+    assert study.cohort.annotations == tmp_path / "cohort.annotations" / "li.csv"
+    assert arms(study) == {"weak-1": ("point", ("cmp",)), "weak-3": ("point", ("cmp",))}
+    assert "Annotations: those of li, which lie beside the table." in said
+    cohort, problems = read_cohort(study.cohort, study.split)
+    assert problems == []
+    assert cohort is not None
+    assert all(case.scans["cmp"].point is not None for case in cohort.cases)
+
+
+def test_of_several_readers_the_consensus_is_used_or_none(tmp_path: Path) -> None:
+    write_table(tmp_path, patients())
+    write_labels(tmp_path, "li")
+    write_labels(tmp_path, "wang")
+    study, said = init(tmp_path)
+    assert study.cohort.annotations is None
+    assert list(arms(study)) == ["none"]
+    assert "li, wang have marked tumours beside the table; name one of them" in said
+    (tmp_path / "study.toml").unlink()
+    (tmp_path / "columns.md").unlink()
+    write_labels(tmp_path, "consensus")
+    study, said = init(tmp_path)
+    assert study.cohort.annotations == tmp_path / "cohort.annotations" / "consensus.csv"
+    assert "those of consensus" in said
+
+
 def test_arms_that_are_comments_can_be_switched_on(tmp_path: Path) -> None:
     write_table(tmp_path, patients())
     _, said = init(tmp_path)
