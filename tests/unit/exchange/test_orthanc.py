@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -92,7 +93,7 @@ def test_example_of_the_reference(patient, certificate, https_of, orthanc, tmp_p
     (code,) = [one for one in re.findall(r"(?ms)^```python\n(.*?)^```$", page) if "pacs.example" in one]
     code = code.replace("https://pacs.example/dicom-web", https_of(orthanc.web_port))
     code = code.replace("1.2.840.1", pydicom.dcmread(patient.paths[0]).StudyInstanceUID)
-    names = {"ng": ng}
+    names: dict[str, Any] = {"ng": ng}
     monkeypatch.chdir(tmp_path)
     exec(code.replace("hospital.pem", str(certificate / "cert.pem")), names)  # noqa: S102
     assert names["first"].modality == "CT"
