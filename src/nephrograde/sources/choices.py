@@ -107,6 +107,8 @@ def choose(found: FoundTable, has_encoder: Callable[[], bool]) -> Choices:
     folds, fraction, of_split = _split(found)
     arms = _of_readers(found)
     arms += [Choice(level, {"n": found.n_marked[level]} if level != "none" else {})]
+    if level != "none" and weak != found.phases:
+        arms.append(Choice("marked-phases", {"phases": weak}))
     if frozen:
         arms.append(Choice("frozen", {"n": found.n_graded, "encoder": ENCODER}))
     return Choices(

@@ -70,6 +70,7 @@ def test_masks_give_the_arms_of_the_paper(tmp_path: Path) -> None:
     assert_can_be_split(study)
     assert list(arms(study).items())[:3] == [("weak-1", ("box", ())), ("weak-3", ("box", ())), ("strong", ("mask", ()))]
     assert "60 patients have a mask" in said
+    assert "Arms see only" not in said
     assert "18 of 60 graded patients are tested (9 of high grade), 5 folds" in said
     assert "age_years are in the table" in said
     assert "Phases: cmp 60, up 60. Each has at least 5 patients of each grade." in said
@@ -81,6 +82,7 @@ def test_boxes_of_one_phase_give_weak_arms_of_that_phase(tmp_path: Path) -> None
     assert_can_be_split(study)
     assert arms(study) == {"weak-1": ("box", ("cmp",)), "weak-3": ("box", ("cmp",))}
     assert "too few a mask, so the strong arm is a comment" in said
+    assert "Arms see only cmp:" in said
     assert '# name = "strong"' in Path(tmp_path, "study.toml").read_text(encoding="utf-8")
 
 
