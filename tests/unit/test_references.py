@@ -10,8 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "nephrograde"
 ROLE = re.compile(r":(?:mod|func|class|meth|data|exc|attr):`~?([\w.]+)`")
-DOTTED = re.compile(r"(?<![.\w])nephrograde(?:\.\w+)+")
+DOTTED = re.compile(r"(?<![.\w/])nephrograde(?:\.\w+)+")
 FILE = re.compile(r"\b(?:\w+/)+\w+\.py\b")
+ADDRESS = re.compile(r"https?://[^\s)]+")
 OTHERS = {
     "etc/orthanc/nephrograde_orthanc.py",
     "scripts/__init__.py",
@@ -37,7 +38,7 @@ def texts_of(source_path):
 def documents():
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         if path.name != "CHANGELOG.md":  # tells of what was
-            yield path.name, path.read_text(encoding="utf-8")
+            yield path.name, ADDRESS.sub("", path.read_text(encoding="utf-8"))
 
 
 def is_there(dotted):
