@@ -53,6 +53,9 @@ from nephrograde.reads.call import readers
 from nephrograde.report.text.planned import Plan, plan
 from nephrograde.results import Results
 from nephrograde.run.parts import RunPart
+from nephrograde.sharing.call import combine, share
+from nephrograde.sharing.combined import Combined
+from nephrograde.sharing.sharing import Shared
 from nephrograde.sources.deidentify.call import deidentify
 from nephrograde.sources.scan.call import scan_folder
 from nephrograde.study import (
@@ -86,6 +89,7 @@ __all__ = [
     "Audits",
     "AugmentSettings",
     "CohortSettings",
+    "Combined",
     "Comparison",
     "DicomGrading",
     "Estimate",
@@ -106,6 +110,7 @@ __all__ = [
     "ReaderAnalysis",
     "Run",
     "SendReport",
+    "Shared",
     "SplitSettings",
     "Study",
     "Tls",
@@ -114,6 +119,7 @@ __all__ = [
     "Window",
     "auc",
     "audit",
+    "combine",
     "compare",
     "deidentify",
     "evaluate",
@@ -136,6 +142,7 @@ __all__ = [
     "run_study",
     "scan_folder",
     "send",
+    "share",
     "validate",
 ]
 

@@ -171,6 +171,10 @@ class GraderError(NephrogradeError):
     """A grader file cannot be used."""
 
 
+class ShareError(NephrogradeError):
+    """A file of shared scores or statistics cannot be used."""
+
+
 class ExchangeError(NephrogradeError):
     """Another system cannot be reached, or refuses what it is asked for. The text names no patient."""
 

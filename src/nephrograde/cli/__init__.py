@@ -21,6 +21,7 @@ from nephrograde.cli import (
     planning,
     results,
     serving_models,
+    sharing,
     study,
     validating,
     weights,
@@ -42,7 +43,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
 _OF_NETWORKS = {"torch", "lightning_fabric"}
 """Packages that only networks need; whoever grades with packed models may leave them out."""
-_WHOLE = {"pack", "inspect", "export", "explain", "retrieve"}
+_WHOLE = {"pack", "inspect", "export", "explain", "retrieve", "share", "combine"}
 """Commands that write all at their end, or nothing, and begin from the start again."""
 _RESUMED_BY = {"predict": "--csv", "send": "--journal"}
 """Commands that begin from the start again unless this option notes what is done."""
@@ -66,6 +67,7 @@ for room in (
     packing,
     exporting,
     validating,
+    sharing,
     serving_models,
     exchanging,
     weights,

@@ -90,6 +90,11 @@ class RunFolder:
         return self.run_dir / "ledger.csv"
 
     @property
+    def pseudonyms_key_path(self) -> Path:
+        """The key of the pseudonyms under which scores are shared; it never leaves the hospital."""
+        return self.run_dir / "sharing" / "pseudonyms.key"
+
+    @property
     def stages_dir(self) -> Path:
         """The records of the stages."""
         return self.run_dir / "stages"

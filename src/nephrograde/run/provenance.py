@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 COHORT_TABLE = "cohort table"
 SCORE_TABLE = "score table"
 ANNOTATIONS = "annotations"
+GRADER_FILE = "grader file"
 """What the lock file calls these inputs. Paths stay out of it, because they may identify the patients."""
 FORMAT = 7
 """Format number of an evaluation; increased when the columns of ``statistics/`` or the contents of the seal change."""

@@ -22,7 +22,7 @@ from nephrograde.report.pages.quality_page import write_quality_page
 from nephrograde.report.stage import report_run
 from nephrograde.results import Results
 from nephrograde.run.progress import silent
-from nephrograde.run.provenance import COHORT_TABLE, mark_format, read_lock_file, write_lock
+from nephrograde.run.provenance import COHORT_TABLE, GRADER_FILE, mark_format, read_lock_file, write_lock
 from nephrograde.run.seal import renew_seal
 from nephrograde.run.stage import written_together
 from nephrograde.run.writer import only_writer
@@ -55,9 +55,6 @@ if TYPE_CHECKING:
     from nephrograde.validation.inputs import Quantities
     from nephrograde.validation.scoring import ScoredCohort
     from nephrograde.validation.source import Elsewhere
-
-GRADER_FILE = "grader file"
-"""What the lock file calls the model among its inputs."""
 
 
 @dataclass(frozen=True, slots=True)
