@@ -97,7 +97,7 @@ def combine(sites: Sequence[str | Path], out: str | Path | None = None, *, confi
     ...     evaluate_score_table(table, RunFolder(folder / hospital), settings=EvaluateSettings(bootstraps=100))
     ...     files.append(share(folder / hospital, folder / f"{hospital}.zip").path)
     >>> combine(files)
-    Combined(2 hospitals, 40 patients; AUC: mine 0.552)
+    Combined(2 hospitals, 40 patients; AUC: mine 0.596)
     """
     from nephrograde.sharing.stage import combine_files
 
