@@ -108,6 +108,8 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/stack.py
 	$(BIN)/python bench/uncertainty.py
 	$(BIN)/python bench/recalibration.py
+	$(BIN)/python bench/combine.py
+	$(BIN)/python bench/many_sites.py
 	$(BIN)/python bench/ladder.py
 	$(BIN)/python bench/annotate.py
 	$(BIN)/python bench/annotate_cohort.py

@@ -65,7 +65,7 @@ def combine_shared(shared: Mapping[str, SharedSite], *, confidence: float = 0.95
     sites = {name: one.statistics for name, one in shared.items()}
     first = next(iter(shared.values()))
     models = tuple(one.name for one in first.head.models)
-    aucs = {model: [auc_effect(one, one.model(model)) for one in sites.values()] for model in models}
+    aucs = {model: [auc_effect(area_of(one, model)) for one in sites.values()] for model in models}
     pooled = [
         *(row for model in models for row in _pooled_rows(model, aucs[model], sites, confidence=confidence)),
         *(_difference(a, b, sites, confidence) for a, b in combinations(models, 2)),
@@ -81,27 +81,40 @@ def combine_shared(shared: Mapping[str, SharedSite], *, confidence: float = 0.95
     return Combined(dict(shared), tuple(rows), tuple(pooled), tuple(without), tuple(benefit), confidence)
 
 
-def auc_effect(site: SiteStatistics, model: ModelStatistics) -> Effect:
+def auc_effect(area: Area) -> Effect:
     """Return the AUC of a hospital on the logit scale, with DeLong's variance.
 
     An AUC of 0 or 1 is moved inwards by half a pair, with the variance by which its interval reaches as far as that
     of Newcombe, and so is that of scores that are all equal: to leave such hospitals out would favour the others.
 
     Args:
-        site: The hospital.
-        model: Of that hospital.
+        area: The AUC, its variance, and the patients of either grade.
 
     Source:
         Logit scale: Pepe 2003, section 5.2.3. Without variance: Newcombe 2006, Stat Med 25:559, method 5.
+
+    >>> auc_effect(Area(0.5, 0.01, 30, 40))
+    Effect(value=0.0, variance=0.16)
     """
-    auc, variance = model.auc, model.auc_variance
-    if variance is not None and 0.0 < auc < 1.0:
-        return Effect(_logit(auc), variance / (auc * (1.0 - auc)) ** 2)
-    pairs, z = site.n_high * site.n_low, normal_quantile(0.95)
+    auc = area.value
+    if area.has_variance:
+        return Effect(_logit(auc), area.variance / (auc * (1.0 - auc)) ** 2)
+    pairs, z = area.n_high * area.n_low, normal_quantile(0.95)
     value = _logit((auc * pairs + 0.5) / (pairs + 1.0))
-    low, high = newcombe_bounds(auc, site.n_high, site.n_low, z=z)
+    low, high = newcombe_bounds(auc, area.n_high, area.n_low, z=z)
     reaches = [abs(_logit(bound) - value) for bound in (low, high) if 0.0 < bound < 1.0]
     return Effect(value, (sum(reaches) / len(reaches) / z) ** 2)
+
+
+def area_of(site: SiteStatistics, model: str) -> Area:
+    """Return the AUC of a model in a hospital.
+
+    Args:
+        site: The hospital.
+        model: The model id.
+    """
+    own = site.model(model)
+    return Area(own.auc, own.auc_variance or 0.0, site.n_high, site.n_low)
 
 
 def _pooled_rows(
@@ -238,10 +251,9 @@ def _site_row(name: str, shared: SharedSite, model: str, *, weight: float, confi
     site = shared.statistics
     own = site.model(model)
     z = normal_quantile(confidence)
-    area = Area(own.auc, 0.0 if own.auc_variance is None else own.auc_variance, site.n_high, site.n_low)
     ratio = _ratio_effect(site, own)
     numbers = {
-        **_named("auc", own.auc, *auc_bounds(area, z=z)),
+        **_named("auc", own.auc, *auc_bounds(area_of(site, model), z=z)),
         **_named("sensitivity", *_share(own.calls.tp, site.n_high, confidence)),
         **_named("specificity", *_share(_rest(site.n_low, own.calls.fp), site.n_low, confidence)),
         **_named("observed_expected", *_exponentials(ratio, z)),

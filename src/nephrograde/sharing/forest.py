@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from nephrograde.report.figures.svg import INK, MUTED, RULE, finish, house_style, new_figure, shortened
@@ -39,7 +40,8 @@ def draw_forest(found: Combined, model: str, number: int) -> Drawing:
     _draw_mean(axes, len(rows), pooled)
     names = [shortened(row.site, _LETTERS) for row in rows]
     axes.set_yticks(range(len(rows) + 2), [*names, t("Mean over hospitals"), t("Prediction interval")])
-    left = min(0.5, *(row.auc_low for row in rows if row.auc_low == row.auc_low), pooled.low)
+    lowest = (*(row.auc_low for row in rows), pooled.low, pooled.prediction_low)
+    left = min(0.5, *(one for one in lowest if math.isfinite(one)))
     axes.set(xlim=(max(0.0, left - 0.02), 1.0), ylim=(len(rows) + 1.6, -0.6), xlabel=t("AUC [CI]"))
     axes.axvline(0.5, color=RULE, linewidth=0.8, zorder=0)
     axes.tick_params(axis="y", length=0)

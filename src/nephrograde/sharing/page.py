@@ -84,6 +84,13 @@ def _tables(found: Combined) -> list[PageTable]:
             [t("Sensitivity and specificity at the threshold of the model, which is the same in all hospitals.")],
         ),
         PageTable(
+            "calibration",
+            t("Calibration in each hospital"),
+            words.calibration_headings(),
+            [words.calibration_cells(row) for row in found.sites],
+            [],
+        ),
+        PageTable(
             "without",
             t("Without one hospital at a time"),
             words.without_headings(),

@@ -154,7 +154,8 @@ def _keep_key_out(key_path: Path, out_path: Path) -> None:
 
 
 def _require_enough(results: Results, common: Sequence[str], settings: ShareSettings) -> None:
-    n_high = sum(results.truths[patient] for patient in common)
+    truths = results.truths
+    n_high = sum(truths[patient] for patient in common)
     few = min(n_high, len(common) - n_high)
     if few == 0:
         raise RunError(

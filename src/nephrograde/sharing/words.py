@@ -83,8 +83,8 @@ def remarks(found: Combined) -> list[str]:
     if k < FEW_SITES:
         lines.append(
             t(
-                "Fewer than {n} hospitals: the variance between hospitals is hardly known, the intervals are wide or "
-                "miss the truth more often than they say, and I² near 0 does not show that the hospitals agree.",
+                "Fewer than {n} hospitals: the variance between hospitals is hardly known. The intervals are wide for "
+                "that reason, and I² near 0 does not show that the hospitals agree.",
                 n=FEW_SITES,
             )
         )
@@ -182,8 +182,6 @@ def site_headings() -> tuple[str, ...]:
         t("Weight"),
         t("Sensitivity"),
         t("Specificity"),
-        t("Observed / expected high"),
-        t("Calibration slope"),
         t("Shared"),
     )
 
@@ -200,9 +198,31 @@ def site_cells(row: SiteRow) -> tuple[str, ...]:
         f"{100 * row.weight:.0f}%",
         _interval(row.sensitivity, row.sensitivity_low, row.sensitivity_high, 2),
         _interval(row.specificity, row.specificity_low, row.specificity_high, 2),
-        _interval(row.observed_expected, row.observed_expected_low, row.observed_expected_high, 2),
-        _interval(row.calibration_slope, row.calibration_slope_low, row.calibration_slope_high, 2),
         kinds[row.kind],
+    )
+
+
+def calibration_headings() -> tuple[str, ...]:
+    """The headings of the table of calibration in each hospital."""
+    return (
+        t("Hospital"),
+        t("Model"),
+        t("Observed / expected high"),
+        t("Calibration intercept"),
+        t("Calibration slope"),
+        t("Brier score"),
+    )
+
+
+def calibration_cells(row: SiteRow) -> tuple[str, ...]:
+    """The calibration of a model in a hospital as texts."""
+    return (
+        row.site,
+        row.model,
+        _interval(row.observed_expected, row.observed_expected_low, row.observed_expected_high, 2),
+        _interval(row.calibration_intercept, row.calibration_intercept_low, row.calibration_intercept_high, 2),
+        _interval(row.calibration_slope, row.calibration_slope_low, row.calibration_slope_high, 2),
+        _interval(row.brier, row.brier_low, row.brier_high),
     )
 
 

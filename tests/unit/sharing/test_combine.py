@@ -14,7 +14,7 @@ from nephrograde.evaluation.interval import newcombe_bounds
 from nephrograde.evaluation.scores import Score
 from nephrograde.files import read_rows
 from nephrograde.sharing import share_file
-from nephrograde.sharing.combine import auc_effect, combine_shared
+from nephrograde.sharing.combine import area_of, auc_effect, combine_shared
 from nephrograde.sharing.random_effects import pool_effects
 from nephrograde.sharing.share_file import MANIFEST, read_share, write_share
 from nephrograde.sharing.site import measure_site
@@ -81,7 +81,7 @@ def pd_frame(rows):
 def test_the_mean_is_that_of_the_hospitals_on_log_odds(share):
     found = ng.combine([share(k) for k in range(5)], confidence=0.9)
     rows = [row for row in found.sites if row.model == "weak-1-cmp"]
-    effects = [auc_effect(one.statistics, one.statistics.model("weak-1-cmp")) for one in found.shared.values()]
+    effects = [auc_effect(area_of(one.statistics, "weak-1-cmp")) for one in found.shared.values()]
     assert [one.value for one in effects] == pytest.approx([math.log(row.auc / (1 - row.auc)) for row in rows])
     made = pool_effects(*zip(*effects, strict=True), confidence=0.9)
     row = found.estimate("weak-1-cmp", "auc")
@@ -168,15 +168,15 @@ def test_suppressed_counts_give_no_net_benefit_there(write_run, tmp_path, share)
 def test_a_hospital_with_an_auc_of_1_stays_in_the_mean():
     is_high = np.arange(40) < 15
     perfect = measure_site(np.where(is_high, 0.9, 0.2)[np.newaxis], is_high, {"m": 0.5})
-    effect = auc_effect(perfect, perfect.model("m"))
+    effect = auc_effect(area_of(perfect, "m"))
     assert perfect.model("m").auc_variance is None
     assert effect.value == pytest.approx(math.log((15 * 25 + 0.5) / 0.5))
     low, high = newcombe_bounds(1.0, 15, 25, z=1.959964)
     assert effect.value - 1.959964 * math.sqrt(effect.variance) == pytest.approx(math.log(low / (1 - low)), abs=1e-5)
     assert high == 1.0
     alike = measure_site(np.full((1, 40), 0.3), is_high, {"m": 0.5})
-    assert auc_effect(alike, alike.model("m")).value == 0.0
-    assert 0.2 < math.sqrt(auc_effect(alike, alike.model("m")).variance) < 0.6
+    assert auc_effect(area_of(alike, "m")).value == 0.0
+    assert 0.2 < math.sqrt(auc_effect(area_of(alike, "m")).variance) < 0.6
 
 
 REFUSED = {
@@ -286,6 +286,7 @@ def test_other_files_are_refused(tmp_path, content):
         read_share(tmp_path / "y.zip")
 
 
+@pytest.mark.slow
 def test_the_command_writes_page_and_tables_in_both_languages(share, tmp_path, nephrograde):
     paths = [str(share(k, ("scores", "statistics")[k % 2])) for k in range(3)]
     code, out, err = nephrograde("combine", *paths, "--out", str(tmp_path / "out"))
