@@ -37,6 +37,8 @@ from nephrograde.sharing.random_effects import pool_effects
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
 SEED = 20261128
@@ -45,7 +47,7 @@ Row: TypeAlias = tuple[str, ...]
 Vector: TypeAlias = "npt.NDArray[np.float64]"
 
 
-def printed(claim: str, headings: Row, rows: list[Row]) -> None:
+def printed(claim: str, headings: Row, rows: Sequence[Row]) -> None:
     """Print a section as Markdown."""
     lines = [headings, tuple("---" for _ in headings), *rows]
     print(claim, "", *("| " + " | ".join(line) + " |" for line in lines), "", sep="\n", flush=True)
@@ -80,7 +82,7 @@ def coverage(replicates: int) -> list[str]:
                     plain = combine_effects(values, variances, method_re="dl")
                 error = plain.sd_eff_w_re if plain.tau2 > 0 else plain.sd_eff_w_fe
                 center = plain.mean_effect_re if plain.tau2 > 0 else plain.mean_effect_fe
-                together = effect(*(np.concatenate(parts) for parts in zip(*drawn, strict=True)))  # type: ignore[arg-type]
+                together = effect(*(np.concatenate(parts) for parts in zip(*drawn, strict=True)))
                 hits += (
                     made.low <= mean <= made.high,
                     made.prediction_low <= truths[-1] <= made.prediction_high,

@@ -20,12 +20,14 @@ FIGURES = {
     "slices": r"DICOM series of 512 × 512 × (\d+ to \d+) voxels",
     "trained": r"\| 2D 224², bf16, batch 16 \| off [^\n]*\n\| \| on \| ([\d,.]+) ",
     "weights": r"The file of this bench holds ([\d,.]+) MB",
+    "boxes": r"journal counted ([\d,.]+) s per patient",
     "scores": r"\| scores \| ([\d,.]+) \| [\d.]+ \| [\d.]+ \|",
     "statistics": r"\| statistics \| ([\d,.]+) \| [\d.]+ \| [\d.]+ \|",
     "sharing": r"\| scores \| [\d,.]+ \| ([\d.]+) \|",
     "combining": r"\| scores \| [\d,.]+ \| [\d.]+ \| ([\d.]+) \|",
 }
-"""Where each figure stands: files/s, scans/s, slices, samples/s, MB of five folds, kB and seconds of 5,000 patients."""
+"""Where each figure stands: files/s, scans/s, slices, samples/s, MB of five folds, seconds of a reader, kB and
+seconds of sharing 5,000 patients."""
 SHARED_PATIENTS = 5000
 """Patients of a hospital in the bench of sharing."""
 PIXELS, BYTES = 512 * 512, 2
@@ -52,6 +54,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--phases", type=int, default=3, help="scans of a patient")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--core-hour", type=float, default=0.05, help="price of a processor core for an hour, USD")
+    parser.add_argument("--reader-hour", type=float, default=60.0, help="price of an hour of a reader, USD")
     parser.add_argument("--gb-month", type=float, default=0.02, help="price of 1 GB stored for a month, USD")
     parser.add_argument("--gb-sent", type=float, default=0.09, help="price of 1 GB sent, USD")
     return parser.parse_args()
@@ -81,21 +84,33 @@ def rows_of(given: argparse.Namespace, figures: dict[str, float]) -> list[tuple[
             f"{images_gb * given.gb_month * 12:,.0f}",
         ),
         hours("reading all headers", files / figures["headers"]),
+        (
+            "boxes on all phases, drawn by a reader",
+            f"{n * figures['boxes'] / 3600 / sites:,.0f} h",
+            f"{n * figures['boxes'] / 3600:,.0f} h",
+            f"{n * figures['boxes'] / 3600 * given.reader_hour:,.0f}",
+        ),
         hours("grading one phase of each patient", n / figures["graded"]),
         ("sharing", f"{figures['sharing'] * of_site:,.1f} s", f"{figures['sharing'] * of_site * sites:,.0f} s", "0.00"),
         sent("scores sent", figures["scores"] * of_site * sites / 1e6),
         sent("or statistics sent", figures["statistics"] * sites / 1e6),
         ("combining", "–", f"{figures['combining']:,.1f} s", "0.00"),
         sent("for comparison: all images sent to one place", images_gb),
-        hours(
-            f"for comparison: training one model there, {FOLDS} folds × {given.epochs} epochs, one picture a patient",
-            n * (FOLDS - 1) * given.epochs / figures["trained"],
+        _at_one_place(
+            hours(
+                f"for comparison: training there, {FOLDS} folds × {given.epochs} epochs, one picture a patient",
+                n * (FOLDS - 1) * given.epochs / figures["trained"],
+            )
         ),
         sent(
             f"federated training: weights there and back, {given.epochs} rounds × {FOLDS} folds",
             2 * sites * given.epochs * FOLDS * sample_gb,
         ),
     ]
+
+
+def _at_one_place(row: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
+    return row[0], "–", *row[2:]
 
 
 def _size(gb: float) -> str:

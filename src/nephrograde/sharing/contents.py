@@ -94,7 +94,7 @@ def written_scores(scores: SharedScores, models: tuple[str, ...]) -> bytes:
     writer.writerow(("pseudonym", "is_high", *models))
     for k, pseudonym in enumerate(scores.pseudonyms):
         writer.writerow((pseudonym, int(scores.is_high[k]), *map(float, scores.p_high[:, k])))
-    return stream.getvalue().encode("ascii")
+    return stream.getvalue().encode()
 
 
 def read_scores(content: bytes, models: tuple[str, ...]) -> SharedScores:
@@ -107,7 +107,7 @@ def read_scores(content: bytes, models: tuple[str, ...]) -> SharedScores:
     Raises:
         ValueError: It is something else.
     """
-    rows = list(csv.reader(io.StringIO(content.decode("ascii"))))
+    rows = list(csv.reader(io.StringIO(content.decode())))
     if not rows or rows[0] != ["pseudonym", "is_high", *models] or len({len(row) for row in rows}) != 1:
         raise ValueError("it has other columns")
     pseudonyms = tuple(row[0] for row in rows[1:])

@@ -105,10 +105,10 @@ def test_leaving_a_hospital_out_is_combining_the_others(share):
 def test_models_are_compared_within_each_hospital(share):
     found = ng.combine([share(k) for k in range(4)])
     row = found.estimate("weak-1-cmp", "auc_difference", "size")
-    alone = [
-        ng.compare(*(np.array([one.p_high for one in drawn(k) if one.model == m]) for m in MODELS), truths(k))
-        for k in range(4)
-    ]
+    alone = []
+    for k in range(4):
+        first, second = (np.array([one.p_high for one in drawn(k) if one.model == model]) for model in MODELS)
+        alone.append(ng.compare(first, second, truths(k)))
     made = pool_effects(
         [one.difference for one in alone], [(one.difference / one.statistic) ** 2 for one in alone], confidence=0.95
     )
@@ -125,6 +125,11 @@ def test_the_order_of_models_in_a_file_plays_no_part(share):
     assert [one.name for one in read_share(turned[1]).head.models] == list(reversed(MODELS))
     a, b = (ng.combine(one).estimate("weak-1-cmp", "auc_difference", "size") for one in (paths, turned))
     assert (a.value, a.low) == pytest.approx((b.value, b.low), abs=1e-12)
+
+
+def test_names_of_models_may_be_chinese(share):
+    paths = [share(k, kind, drawn(k, models=("影像模型",))) for k, kind in enumerate(("scores", "statistics"))]
+    assert ng.combine(paths).models == ("影像模型",)
 
 
 def test_models_that_rank_alike_have_no_pooled_difference(share):

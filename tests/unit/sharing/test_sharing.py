@@ -193,7 +193,7 @@ def test_a_study_shares_its_identity_its_outcome_and_that_it_is_synthetic(tiny_r
     assert made.head.outcome == "who-isup-grade-3-4"
     assert made.head.synthetic
     (model,) = made.head.models
-    assert re.fullmatch("[0-9a-f]{64}", model.identity)
+    assert re.fullmatch("[0-9a-f]{64}", model.identity or "")
     other = ng.share(tiny_run_dir, tmp_path / "o.zip", what="scores", key=tmp_path / "key", models=("size",))
     assert other.head.models[0].identity != model.identity
     assert not Path(tiny_run_dir, "sharing").exists()
