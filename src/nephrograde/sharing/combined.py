@@ -104,7 +104,7 @@ class WithoutRow:
 
 @dataclass(frozen=True, slots=True)
 class BenefitRow:
-    """Net benefit over all hospitals at one threshold probability; a row of ``net_benefit.csv``.
+    """Net benefit over all hospitals at one threshold probability; a row of ``pooled_benefit.csv``.
 
     Counts of all hospitals together; the interval takes hospitals, not patients, as what is sampled.
     ``better_than_all`` and ``better_than_none`` count the hospitals in which the model beats calling everyone or no one

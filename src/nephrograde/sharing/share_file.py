@@ -38,7 +38,7 @@ FORMAT_VERSION = 1
 """Raised whenever a version of nephrograde before would read a file wrongly."""
 MANIFEST = "manifest.json"
 HEAD = "share.json"
-SCORES = "scores.csv"
+SCORES = "pseudonymised.csv"
 STATISTICS = "statistics.json"
 WORDS = "README.txt"
 _MEMBERS = {"scores": {HEAD, SCORES, WORDS}, "statistics": {HEAD, STATISTICS, WORDS}}

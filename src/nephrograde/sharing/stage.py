@@ -28,7 +28,7 @@ TABLES = {
     "sites.csv": SiteRow,
     "pooled.csv": PooledRow,
     "leave_one_out.csv": WithoutRow,
-    "net_benefit.csv": BenefitRow,
+    "pooled_benefit.csv": BenefitRow,
 }
 
 

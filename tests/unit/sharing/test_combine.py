@@ -252,7 +252,7 @@ def test_every_changed_byte_is_found(share, tmp_path):
             read_share(path)
 
 
-@pytest.mark.parametrize("member", ["scores.csv", "share.json", "README.txt", "manifest.json", "more.txt"])
+@pytest.mark.parametrize("member", ["pseudonymised.csv", "share.json", "README.txt", "manifest.json", "more.txt"])
 def test_a_changed_folder_is_refused(write_run, tmp_path, member):
     folder = ng.share(write_run(0), tmp_path / "site", what="scores").path
     assert read_share(folder).statistics.n == 60

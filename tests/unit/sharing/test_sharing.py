@@ -72,14 +72,16 @@ def test_the_same_run_and_key_give_the_same_bytes(write_run, tmp_path, kind):
 
 def test_a_pseudonym_needs_the_key_and_the_order_tells_nothing(write_run, tmp_path):
     made = ng.share(write_run(1), tmp_path / "folder", what="scores")
-    rows = [line.split(",") for line in (made.path / "scores.csv").read_text().splitlines()[1:]]
+    rows = [line.split(",") for line in (made.path / "pseudonymised.csv").read_text().splitlines()[1:]]
     pseudonyms = [row[0] for row in rows]
     assert pseudonyms == sorted(pseudonyms)
     assert len(set(pseudonyms)) == 60
     truths = [row[1] for row in rows]
     assert truths != ["1" if row.is_high else "0" for row in drawn(1)[:60]]
     again = ng.share(write_run(1), tmp_path / "again", what="scores", key=tmp_path / "new.key")
-    assert not set(pseudonyms) & {line.split(",")[0] for line in (again.path / "scores.csv").read_text().splitlines()}
+    assert not set(pseudonyms) & {
+        line.split(",")[0] for line in (again.path / "pseudonymised.csv").read_text().splitlines()
+    }
 
 
 def test_the_key_is_private_and_stays_outside(write_run, tmp_path):
