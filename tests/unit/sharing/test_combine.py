@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from tests.unit.report.pages.test_chinese import Page, english
 from tests.unit.sharing.conftest import MODELS, drawn
 
 import nephrograde as ng
@@ -304,7 +305,10 @@ def test_the_command_writes_page_and_tables_in_both_languages(share, tmp_path, n
     assert page.count("<figure>") == 2
     code, out, _ = nephrograde("combine", *paths, "--out", str(tmp_path / "out"), "--lang", "zh")
     assert code == 0
-    assert "森林图" in (tmp_path / "out" / "combined.zh.html").read_text(encoding="utf-8")
+    chinese = (tmp_path / "out" / "combined.zh.html").read_text(encoding="utf-8")
+    assert "森林图" in chinese
+    assert english(Page(chinese)) == []
+    assert "src=" not in page + chinese
     rows = {name: read_rows(tmp_path / "out" / f"{name}.csv") for name in ("sites", "pooled", "leave_one_out")}
     assert {name: len(found) for name, found in rows.items()} == {"sites": 6, "pooled": 11, "leave_one_out": 6}
 
