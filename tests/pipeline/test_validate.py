@@ -91,6 +91,9 @@ def test_the_held_out_patients_get_their_scores_and_their_auc_back(grader, rows,
     assert set(found.overlap.same_image) == set(run.split.test_ids())
     assert all(np.isnan(row.difference_low) for row in found.sides)
     assert own_auc.value == auc.value
+    shared = ng.share(tmp_path / "out", tmp_path / "share.zip", what="scores")
+    assert shared.head.models[0].identity == read_archive(grader / "grader.zip").file_sha256()
+    assert (shared.head.outcome, shared.head.synthetic) == ("who-isup-grade-3-4", True)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from nephrograde.sharing.combined import Combined
 
 
+_SHOWN = range(10, 100, 10)
+"""Thresholds of net benefit on the page, in percent."""
+
+
 class PageTable(NamedTuple):
     """A table of the page: its title, headings, rows of texts, and notes below it."""
 
@@ -101,11 +105,11 @@ def _tables(found: Combined) -> list[PageTable]:
             "benefit",
             t("Net benefit over the patients of all hospitals"),
             words.benefit_headings(),
-            [words.benefit_cells(row) for row in found.benefit],
+            [words.benefit_cells(row) for row in found.benefit if round(100 * row.threshold) in _SHOWN],
             [
                 t(
                     "From the counts of all hospitals together; the interval takes hospitals as what is sampled. "
-                    "Calling no one high has net benefit 0."
+                    "Calling no one high has net benefit 0. All thresholds are in pooled_benefit.csv."
                 )
             ],
         ),

@@ -250,8 +250,8 @@ def benefit_headings() -> tuple[str, ...]:
         t("Model"),
         t("Net benefit [CI]"),
         t("Calling all high"),
-        t("Hospitals better than calling all high"),
-        t("Hospitals better than calling none high"),
+        t("Hospitals where better than all"),
+        t("than none"),
     )
 
 

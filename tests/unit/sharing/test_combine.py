@@ -313,6 +313,16 @@ def test_the_command_writes_page_and_tables_in_both_languages(share, tmp_path, n
     assert {name: len(found) for name, found in rows.items()} == {"sites": 6, "pooled": 11, "leave_one_out": 6}
 
 
+@pytest.mark.slow
+def test_synthetic_patients_are_marked(share, tmp_path):
+    paths = [rewritten(share(k), lambda head: head.update(synthetic=True)) for k in range(2)]
+    assert ng.combine(paths, tmp_path / "out").is_synthetic
+    page = (tmp_path / "out" / "combined.html").read_text(encoding="utf-8")
+    assert page.count("SYNTHETIC DATA") > 5
+    ng.combine([share(8), share(9)], tmp_path / "real")
+    assert "SYNTHETIC" not in (tmp_path / "real" / "combined.html").read_text(encoding="utf-8")
+
+
 def test_hospitals_with_files_of_one_name_are_numbered(share, tmp_path):
     found = []
     for k in range(2):
