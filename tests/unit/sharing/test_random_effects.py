@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 
 from nephrograde.sharing.random_effects import pool_effects
 
@@ -25,16 +25,34 @@ def log_odds_ratios():
     return np.log(a * d / (b * c)), 1 / a + 1 / b + 1 / c + 1 / d
 
 
-def test_the_published_values_of_the_bcg_trials():
-    """van Houwelingen 2002 (Stat Med 21:589), table I: effects and variances; fixed effects mean -0.436, Q 163.16."""
+def test_the_values_that_r_computes():
+    """Nine laboratories (Kacker 2004, Metrologia 41:132), by rma(method="PM") of R's metafor."""
+    values = [61.0, 61.4, 62.21, 62.3, 62.34, 62.6, 62.7, 62.84, 65.9]
+    made = pool_effects(
+        values, [0.2025, 1.2100, 0.0900, 0.2025, 0.3844, 0.5625, 0.0676, 0.0225, 1.8225], confidence=0.95
+    )
+    assert made.value == pytest.approx(62.4076199113286, abs=1e-5)
+    assert made.tau2 == pytest.approx(0.705395309224248, abs=1e-5)
+    assert (made.high - made.value) / stats.t.ppf(0.975, 8) == pytest.approx(0.338030602684471, abs=1e-5)
+    assert made.i2 == pytest.approx(1 - 8 / 24.801897741835)
+    assert made.p_heterogeneity == pytest.approx(0.00167935146372742)
+
+
+def test_the_bcg_trials_are_close_to_their_reml_estimate():
+    """Effects and variances: van Houwelingen 2002, Stat Med 21:589, table I."""
     effects, variances = log_odds_ratios()
     assert effects[:3] == pytest.approx([-0.9387, -1.6662, -1.3863], abs=5e-5)
     assert variances[:3] == pytest.approx([0.3571, 0.2081, 0.4334], abs=5e-5)
+
+    def restricted(tau2):
+        weights = 1 / (variances + tau2)
+        mean = weights @ effects / weights.sum()
+        return np.log(variances + tau2).sum() + np.log(weights.sum()) + weights @ (effects - mean) ** 2
+
+    tau2 = minimize_scalar(restricted, bounds=(0, 3), method="bounded").x
     made = pool_effects(effects, variances, confidence=0.95)
-    assert made.i2 == pytest.approx(1 - 12 / 163.1649, abs=1e-4)
-    # REML, by metafor: mean -0.7452 with tau² 0.3378; Paule and Mandel's estimate is close.
-    assert made.value == pytest.approx(-0.7452, abs=0.01)
-    assert made.tau2 == pytest.approx(0.3378, abs=0.05)
+    assert made.tau2 == pytest.approx(tau2, abs=0.005)
+    assert made.value == pytest.approx(np.average(effects, weights=1 / (variances + tau2)), abs=0.001)
 
 
 def test_the_defining_equations():
