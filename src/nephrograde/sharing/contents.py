@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["scores", "statistics"]
 UNKNOWN_OUTCOME = "unknown"
 WHO_ISUP = "who-isup-grade-3-4"
+MODEL_NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
+"""Letters and digits of any script, without spaces."""
 
 
 @with_config(STRICT)

@@ -21,7 +21,7 @@ from nephrograde.export.archive import as_json
 from nephrograde.export.printable import printable
 from nephrograde.files import fingerprint
 from nephrograde.replacement import make_folder, replaced
-from nephrograde.sharing.contents import Head, SharedScores, read_scores
+from nephrograde.sharing.contents import MODEL_NAME, Head, SharedScores, read_scores
 from nephrograde.sharing.pseudonyms import KEY_ID
 from nephrograde.sharing.site import SiteStatistics, is_possible, measure_site
 from nephrograde.staging import staged
@@ -121,7 +121,8 @@ def read_share(path: Path) -> SharedSite:
         statistics = _parsed(path, SiteStatistics, STATISTICS, members)
         if not is_possible(statistics):
             raise _refused(path, f"{STATISTICS} holds numbers that no patients can give")
-    if [one.model for one in statistics.models] != [one.name for one in head.models]:
+    names = [one.name for one in head.models]
+    if [one.model for one in statistics.models] != names or not all(map(MODEL_NAME.fullmatch, names)):
         raise _refused(path, "it names other models than it has numbers of")
     return SharedSite(path, head, statistics, frozenset(pseudonyms), hashlib.sha256(manifest).hexdigest())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,15 @@ from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.files import fingerprint
 from nephrograde.results import Results
 from nephrograde.run.provenance import GRADER_FILE
-from nephrograde.sharing.contents import UNKNOWN_OUTCOME, WHO_ISUP, Head, SharedModel, SharedScores, written_scores
+from nephrograde.sharing.contents import (
+    MODEL_NAME,
+    UNKNOWN_OUTCOME,
+    WHO_ISUP,
+    Head,
+    SharedModel,
+    SharedScores,
+    written_scores,
+)
 from nephrograde.sharing.pseudonyms import open_key
 from nephrograde.sharing.readme import readme
 from nephrograde.sharing.share_file import HEAD, SCORES, STATISTICS, WORDS, as_member, statistics_of, write_share
@@ -27,8 +34,6 @@ if TYPE_CHECKING:
 
 FEWEST = 10
 """Patients of either grade below which no statistics are shared, unless another number is given."""
-_NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
-"""Letters and digits of any script, without spaces."""
 _SHORTEST_ID = 3
 """Shorter patient ids occur in names by chance."""
 
@@ -135,7 +140,7 @@ def _models_of(results: Results, asked: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in there:
             problems.append(Problem(name, "has no scores of test patients", f"Name one of: {', '.join(there)}."))
-        elif not _NAME.fullmatch(name):
+        elif not MODEL_NAME.fullmatch(name):
             what = "the name of the model is not one word of letters, digits, dots and hyphens"
             problems.append(Problem(name, what, "Rename it in the score table; the name is the only text in the file."))
         elif any(patient.casefold() in name.casefold() for patient in ids):

@@ -26,6 +26,8 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
 """The threshold probabilities at which calls are counted: the same in every hospital."""
 _CONFIDENCE = 0.95
+_MOST = 100_000_000
+"""Patients of a hospital."""
 
 
 @with_config(STRICT)
@@ -217,7 +219,7 @@ def is_possible(site: SiteStatistics) -> bool:
         if not all(_is_within(count, site) for count in (one.calls, *one.benefit)):
             return False
     differences = all(abs(pair.difference) <= 1.0 for pair in site.pairs)
-    return 0 < site.n_high < site.n and differences and all(one is None or one >= 0.0 for one in variances)
+    return 0 < site.n_high < site.n <= _MOST and differences and all(one is None or one >= 0.0 for one in variances)
 
 
 def _is_within(count: CallCounts, site: SiteStatistics) -> bool:

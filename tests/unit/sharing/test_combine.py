@@ -283,6 +283,41 @@ def test_a_newer_format_is_refused(share, monkeypatch):
         read_share(path)
 
 
+def test_a_name_that_steers_a_terminal_is_refused(share):
+    with pytest.raises(ShareError, match="it names other models"):
+        read_share(rewritten(share(0), lambda head: head["models"][0].update(name="\x1b[2J")))
+
+
+EXTREMES = {
+    "one of high grade": (np.arange(12) == 3, np.linspace(0.1, 0.9, 12)),
+    "separated": (np.arange(30) > 12, np.linspace(0.0, 1.0, 30)),
+    "wrong way": (np.arange(30) < 12, np.linspace(0.0, 1.0, 30)),
+    "all alike": (np.arange(30) > 12, np.full(30, 0.25)),
+    "certain": (np.arange(30) > 12, (np.arange(30) % 4 > 1).astype(float)),
+    "none expected": (np.arange(30) > 12, np.zeros(30)),
+}
+
+
+@pytest.mark.parametrize("kind", ["scores", "statistics"])
+def test_extreme_hospitals_give_numbers_or_a_reason(share, kind):
+    paths = []
+    for k, (is_high, p_high) in enumerate(EXTREMES.values()):
+        columns = {"m": p_high, "half": 0.5 * p_high}
+        rows = [
+            Score(f"{k}-{j}", model, "test", None, bool(is_high[j]), float(p[j]))
+            for model, p in columns.items()
+            for j in range(p.size)
+        ]
+        paths.append(share(k, kind, tuple(rows)))
+    found = ng.combine(paths)
+    row = found.estimate("m", "auc")
+    assert 0.0 < row.low < row.value < row.high < 1.0
+    assert row.sites == 6
+    assert found.estimate("m", "calibration_slope").sites < 6
+    assert found.estimate("m", "observed_expected").sites == 5
+    assert found.estimate("m", "auc_difference", "half").reason == "no-variance"
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + bytes(18), b"patient_id,model\n"])
 def test_other_files_are_refused(tmp_path, content):
     (tmp_path / "x.zip").write_bytes(content)
