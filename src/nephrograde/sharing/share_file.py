@@ -7,6 +7,7 @@ finds damage and mistakes, not a person who changes a number and all digests wit
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
@@ -153,7 +154,7 @@ def _of_scores(path: Path, head: Head, content: bytes) -> tuple[SiteStatistics, 
     try:
         scores = read_scores(content, tuple(head.thresholds))
         return statistics_of(head, scores), scores.pseudonyms
-    except (ValueError, ScoresError) as error:
+    except (ValueError, csv.Error, ScoresError) as error:
         raise _refused(path, f"{SCORES} cannot be used ({printable(str(error))})") from None
 
 

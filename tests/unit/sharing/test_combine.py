@@ -267,7 +267,13 @@ def test_impossible_numbers_are_refused(share):
     path = share(0)
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist() if name != MANIFEST}
-    for key, value in (("auc", 1.5), ("auc_variance", -1.0), ("expected", 1e9)):
+    for key, value in (
+        ("auc", 1.5),
+        ("auc", 1e-300),
+        ("auc_variance", -1.0),
+        ("slope_variance", 1e-300),
+        ("expected", 1e9),
+    ):
         content = json.loads(members["statistics.json"])
         content["models"][0][key] = value
         write_share(path, {**members, "statistics.json": json.dumps(content).encode()})
