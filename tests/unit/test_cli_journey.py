@@ -86,3 +86,9 @@ def test_help_of_a_command_ends_in_its_examples_whole(nephrograde: Command, name
     assert code == 0
     examples = examples_of(name)
     assert [line.strip() for line in out.splitlines()[-len(examples) :]] == examples
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_no_object_of_python(nephrograde: Command, name: str) -> None:
+    _, out, _ = nephrograde(*name.split(), "--help")
+    assert not re.search(r"object at 0x|<class", out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import shlex
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
@@ -140,11 +140,16 @@ def with_options(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..
     Typer reads them from the signature.
 
     Args:
-        kind: A dataclass whose fields are annotated like typer parameters.
+        kind: A dataclass whose fields are annotated like typer parameters; one without a default is a required option.
     """
     hints = get_type_hints(kind, include_extras=True)
     options = [
-        inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
+        inspect.Parameter(
+            one.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if one.default is MISSING else one.default,
+            annotation=hints[one.name],
+        )
         for one in fields(kind)
     ]
 
