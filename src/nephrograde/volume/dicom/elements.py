@@ -16,6 +16,7 @@ from nephrograde.volume.dicom.signature import PREAMBLE_BYTES, names_its_type
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from typing import IO
 
 Value: TypeAlias = tuple[bytes, bytes]
 """The type (VR) given in the file, empty if there is none, and the bytes of the value."""
@@ -35,6 +36,7 @@ _SEQUENCE_END = 0xFFFEE0DD
 _DEEPEST = 16
 _MOST_ITEMS = 100_000
 _INFLATED_BYTES = 16 * 2**20
+_MOST_FURTHER = 256
 
 
 class CutShortError(Exception):
@@ -51,6 +53,20 @@ class DamagedError(Exception):
     """The bytes are not a DICOM header, or form a misleading one."""
 
 
+class End(NamedTuple):
+    """Where reading a header ended: before element ``at`` in the file, and whether elements state their type there."""
+
+    at: int
+    is_named: bool
+
+
+class Place(NamedTuple):
+    """Where the value of an element lies in its file."""
+
+    start: int
+    n_bytes: int
+
+
 class Found(NamedTuple):
     """The requested elements of a header.
 
@@ -58,11 +74,13 @@ class Found(NamedTuple):
         elements: By tag, including the file meta group; for a requested sequence, its items.
         syntax: The transfer syntax; if the file does not state it, the one inferred from the bytes.
         is_big_endian: Binary numbers are big-endian.
+        end: Where :func:`find_further` can go on; None if the file is cut short, deflated, big-endian or begins oddly.
     """
 
     elements: Mapping[int, Value | list[Item]]
     syntax: str
     is_big_endian: bool
+    end: End | None = None
 
 
 class Wanted(NamedTuple):
@@ -119,14 +137,50 @@ def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool) -> Found:
     is_big_endian = syntax == BIG_ENDIAN or (not syntax and data[at : at + 1] == b"\0")
     shown = BIG_ENDIAN if is_big_endian else EXPLICIT if names_its_type(data[at : at + 8]) else IMPLICIT
     found = Found(elements, syntax or shown, is_big_endian)
+    reader = _Reader(data, wanted, at, is_big_endian=is_big_endian)
+    begins_plainly = syntax != DEFLATED and data[at : at + 2] == b"\x08\x00"
     try:
-        _Reader(data, wanted, at, is_big_endian=is_big_endian).elements(at, elements, stop=wanted.stop, end=end)
+        at = reader.elements(at, elements, stop=wanted.stop, end=end)
     except CutShortError as error:
         if syntax == DEFLATED and len(data) >= _INFLATED_BYTES:
             raise DamagedError from None  # reading more of the file would not help to inflate it
         error.found = found
         raise
-    return found
+    return found._replace(end=End(at, reader.is_named)) if begins_plainly and not is_big_endian else found
+
+
+def find_further(stream: IO[bytes], tag: int, end: End, *, most: int = _MOST_FURTHER) -> Place | None:
+    """Find an element behind the requested ones, without reading any value.
+
+    Args:
+        stream: The file, seekable.
+        tag: The element.
+        end: Where the header was read to, from :func:`find_elements`.
+        most: How many elements to look at.
+
+    Returns:
+        Where its value lies; None if it is not there, or behind a value of undefined length.
+
+    >>> from io import BytesIO
+    >>> find_further(BytesIO(b"\x28\x00\x10\x00US\x02\x00\x08\x00"), 0x00280010, End(0, True))
+    Place(start=8, n_bytes=2)
+    """
+    at, wanted = end.at, Wanted((), (), 0)
+    for _ in range(most):
+        stream.seek(at)
+        head = stream.read(12)
+        reader = _Reader(head, wanted, 0)
+        reader.set_named(end.is_named)
+        try:
+            found, _, start, length = reader.head(0, len(head))
+        except CutShortError:
+            return None
+        if length == _UNDEFINED or found >> 16 == _ITEM >> 16:
+            return None
+        if found == tag:
+            return Place(at + start, length)
+        at += start + length
+    return None
 
 
 def _inflate(data: bytes) -> tuple[bytes, bool]:
@@ -150,7 +204,11 @@ class _Reader:
         self.tag_length = struct.Struct(order + "HHL").unpack_from
         self.long = struct.Struct(order + "L").unpack_from
         # A length without a type may look like the name of a type, so the first element decides for all.
-        self.is_named = names_its_type(data[first : first + 8])
+        self.set_named(names_its_type(data[first : first + 8]))
+
+    def set_named(self, is_named: bool) -> None:
+        """Say whether elements state their type."""
+        self.is_named = is_named
         self.short_types = _SHORT if self.is_named else frozenset[bytes]()
         self.long_types = _LONG if self.is_named else frozenset[bytes]()
 

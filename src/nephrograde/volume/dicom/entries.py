@@ -20,7 +20,7 @@ from nephrograde.volume.dicom.text import decode_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from nephrograde.volume.dicom.elements import Item, Value
+    from nephrograde.volume.dicom.elements import End, Item, Value
 
 FIRST_BYTES = 16 * 2**10
 """Enough for most headers."""
@@ -53,6 +53,11 @@ class Entries:
     def syntax(self) -> str:
         """The transfer syntax of the file."""
         return self._found.syntax
+
+    @property
+    def end(self) -> End | None:
+        """Where the file goes on behind the header, for :func:`~nephrograde.volume.dicom.elements.find_further`."""
+        return self._found.end
 
     @property
     def elements(self) -> Mapping[int, Value | list[Item]]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nephrograde.errors import VolumeError, about_temporary_files
-from nephrograde.volume.dicom.pixels import AIR_HU, UnreadSliceError, decode
+from nephrograde.volume.dicom.pixels import UnreadSliceError, decode
+from nephrograde.volume.dicom.rescale import AIR_HU
 from nephrograde.volume.dicom.series_list import SeriesList
 from nephrograde.volume.dicom.slices import SLICES_PER_LOST, SourceFile, find_slices
 from nephrograde.volume.dicom.stack import stack_slices

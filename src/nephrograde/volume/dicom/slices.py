@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from nephrograde.volume.dicom.elements import End
+
 _MOST_FRAMES = 100_000
 _MOST_PIXELS = 1 << 28
 _FARTHEST_MM = 1e5
@@ -101,7 +103,8 @@ class PixelForm:
 class Slice:
     """One slice: where it lies in the patient (LPS, mm), and where its pixels are; ``number`` is its InstanceNumber.
 
-    ``has_rescale`` is false if its slope and intercept are missing; ``patient_id`` stays out of messages.
+    ``has_rescale`` is false if its slope and intercept are missing; ``patient_id`` stays out of messages;
+    ``header_end`` is where the elements behind its header begin, if its pixels may be among them.
     """
 
     file: SourceFile
@@ -119,6 +122,7 @@ class Slice:
     has_rescale: bool
     patient_id: str
     frame_uid: str
+    header_end: End | None
 
     @property
     def name(self) -> str:
@@ -372,6 +376,7 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: Entries) -
         has_rescale=bool(entries.text("RescaleSlope") or entries.text("RescaleIntercept")),
         patient_id=entries.text("PatientID"),
         frame_uid=entries.word("FrameOfReferenceUID"),
+        header_end=entries.end,
     )
 
 
