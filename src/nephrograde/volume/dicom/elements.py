@@ -74,7 +74,8 @@ class Found(NamedTuple):
         elements: By tag, including the file meta group; for a requested sequence, its items.
         syntax: The transfer syntax; if the file does not state it, the one inferred from the bytes.
         is_big_endian: Binary numbers are big-endian.
-        end: Where :func:`find_further` can go on; None if the file is cut short, deflated, big-endian or begins oddly.
+        end: Where :func:`find_further` can go on; None if the file is cut short, deflated, big-endian, begins oddly or
+            holds a damaged item.
     """
 
     elements: Mapping[int, Value | list[Item]]
@@ -146,7 +147,9 @@ def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool) -> Found:
             raise DamagedError from None  # reading more of the file would not help to inflate it
         error.found = found
         raise
-    return found._replace(end=End(at, reader.is_named)) if begins_plainly and not is_big_endian else found
+    if not begins_plainly or is_big_endian or not reader.is_sound:
+        return found
+    return found._replace(end=End(at, reader.is_named))
 
 
 def find_further(stream: IO[bytes], tag: int, end: End, *, most: int = _MOST_FURTHER) -> Place | None:
@@ -200,6 +203,7 @@ class _Reader:
         order = ">" if is_big_endian else "<"
         self.data = data
         self.wanted = wanted
+        self.is_sound = True
         self.named = struct.Struct(order + "HH2sH").unpack_from
         self.tag_length = struct.Struct(order + "HHL").unpack_from
         self.long = struct.Struct(order + "L").unpack_from
@@ -291,8 +295,17 @@ class _Reader:
         if at + length > len(self.data):
             raise CutShortError
         if depth < 0:
+            self.is_sound = self.is_sound and self.is_whole_item(at, length, -depth)
             return at + length
         return self.elements(at, item, stop=0xFFFE0000, end=at + length, depth=depth)
+
+    def is_whole_item(self, at: int, length: int, depth: int) -> bool:
+        """Whether the elements in an item end where it ends."""
+        try:
+            self.elements(at, {}, stop=0xFFFE0000, end=at + length, depth=depth)
+        except (CutShortError, DamagedError):
+            return False
+        return True
 
 
 def _flat(item: _Elements, gathered: Collection[int]) -> Item:
