@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.dicom.archive import BROKEN_MEMBER, ArchiveRefused, walk_members
+from nephrograde.volume.dicom.one_slice import SourceFile
 from nephrograde.volume.dicom.series import Series, assemble
-from nephrograde.volume.dicom.slices import SourceFile, find_slices
+from nephrograde.volume.dicom.slices import find_slices
 from nephrograde.volume.grid import FEWEST_SLICES
 
 if TYPE_CHECKING:

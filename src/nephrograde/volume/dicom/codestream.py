@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nephrograde.volume.dicom.entries import NonsenseError
 
 if TYPE_CHECKING:
-    from nephrograde.volume.dicom.slices import PixelForm
+    from nephrograde.volume.dicom.one_slice import PixelForm
 
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF0 … SOF15 of JPEG, SOF55 of JPEG-LS
 _HUFFMAN = 0xC4

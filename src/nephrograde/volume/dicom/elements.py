@@ -153,7 +153,7 @@ def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool) -> Found:
 
 
 def find_further(stream: IO[bytes], tag: int, end: End, *, most: int = _MOST_FURTHER) -> Place | None:
-    """Find an element behind the requested ones, without reading any value.
+    r"""Find an element behind the requested ones, without reading any value.
 
     Args:
         stream: The file, seekable.
@@ -219,9 +219,14 @@ class _Reader:
     def elements(self, at: int, found: _Elements, *, stop: int, end: int | None, depth: int = 0) -> int:
         """Read elements up to the tag ``stop``, the offset ``end``, or the end of an item of undefined length."""
         tags, sequences = self.wanted.tags, self.wanted.sequences
-        limit = len(self.data) if end is None else end
+        data, short_types, named = self.data, self.short_types, self.named
+        limit = len(data) if end is None else end
         while at < limit:
-            tag, kind, start, length = self.head(at, limit)
+            if at + 8 <= limit:  # as in `head`, without calling it, for most elements
+                group, number, kind, length = named(data, at)
+                tag, start = group << 16 | number, at + 8
+            if at + 8 > limit or kind not in short_types:
+                tag, kind, start, length = self.head(at, limit)
             if tag >= stop:
                 return self.last(tag, at, is_inside=depth > 0)
             if length == _UNDEFINED or tag in sequences:
@@ -231,7 +236,7 @@ class _Reader:
             if at > limit:
                 raise DamagedError if end is not None and depth else CutShortError
             if tag in tags:
-                found[tag] = (kind, self.data[start:at])
+                found[tag] = (kind, data[start:at])
         if end is None:
             raise CutShortError
         return at

@@ -60,6 +60,11 @@ class Entries:
         return self._found.end
 
     @property
+    def is_big_endian(self) -> bool:
+        """Whether binary numbers are big-endian."""
+        return self._found.is_big_endian
+
+    @property
     def elements(self) -> Mapping[int, Value | list[Item]]:
         """The elements as in the file, by tag."""
         return self._found.elements

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nephrograde.volume.dicom.slices import PixelForm, Slice
+    from nephrograde.volume.dicom.one_slice import PixelForm, Slice
 
 
 def stored_frames(slices: list[Slice], numbers: list[int]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:

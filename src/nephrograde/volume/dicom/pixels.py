@@ -7,7 +7,7 @@ intercept are applied to them here. pydicom is imported for those alone.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.vocabulary import VolumeArray
-    from nephrograde.volume.dicom.slices import Slice, SourceFile
+    from nephrograde.volume.dicom.one_slice import Slice, SourceFile
 
 _LOSSY = {
     "1.2.840.10008.1.2.4.50": "JPEG baseline",

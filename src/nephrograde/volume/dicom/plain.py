@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nephrograde.volume.dicom.slices import Slice
+    from nephrograde.volume.dicom.one_slice import Slice
 
 _PIXEL_DATA = 0x7FE00010
 _TRAILING_PADDING = 0xFFFCFFFC

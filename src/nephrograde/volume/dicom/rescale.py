@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nephrograde.volume.dicom.slices import PixelForm, Slice
+    from nephrograde.volume.dicom.one_slice import PixelForm, Slice
 
 AIR_HU = -1024
 """Padding in CT is replaced by this: the lowest value of most scanners, air in every window."""
@@ -69,7 +69,9 @@ def rescale_in_place(plane: npt.NDArray[np.int16], one: Slice) -> bool:
     padding = _padding(one)
     is_padding = None
     if padding is not None and padding[0] <= high and low <= padding[1]:
-        is_padding = (stored >= padding[0]) & (stored <= padding[1]) if padding[0] < padding[1] else stored == padding[0]
+        is_padding = (
+            (stored >= padding[0]) & (stored <= padding[1]) if padding[0] < padding[1] else stored == padding[0]
+        )
     ends = (low * slope + intercept, high * slope + intercept)
     if min(ends) < _LOWEST or max(ends) > _HIGHEST:  # perhaps of padding only
         wide = rescaled(stored, one)

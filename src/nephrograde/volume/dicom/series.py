@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nephrograde.errors import VolumeError, about_temporary_files
+from nephrograde.volume.dicom.one_slice import SourceFile
 from nephrograde.volume.dicom.pixels import UnreadSliceError, decode
 from nephrograde.volume.dicom.rescale import AIR_HU
 from nephrograde.volume.dicom.series_list import SeriesList
-from nephrograde.volume.dicom.slices import SLICES_PER_LOST, SourceFile, find_slices
+from nephrograde.volume.dicom.slices import SLICES_PER_LOST, find_slices
 from nephrograde.volume.dicom.stack import stack_slices
 from nephrograde.volume.dicom.tilt import straighten
 from nephrograde.volume.finding import Fault

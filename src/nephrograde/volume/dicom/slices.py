@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.dicom.compression import require_held
+from nephrograde.volume.dicom.describe import Describing, form_of
 from nephrograde.volume.dicom.dictionary import NOT_IMAGES, SLICE_CLASSES, UNCOMPRESSED
 from nephrograde.volume.dicom.elements import CutShortError, DamagedError
 from nephrograde.volume.dicom.entries import Entries, NonsenseError, read_stream, want
+from nephrograde.volume.dicom.one_slice import SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    import numpy.typing as npt
+    from nephrograde.volume.dicom.one_slice import PixelForm, Slice
 
-    from nephrograde.volume.dicom.elements import End
-
-_MOST_FRAMES = 100_000
-_MOST_PIXELS = 1 << 28
-_FARTHEST_MM = 1e5
 SLICES_PER_LOST = 10
 """A series of which more files are damaged is not read."""
 
@@ -54,82 +48,6 @@ _WANTED = want(
     ),
     ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *_GROUPS),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A file that may hold slices: where it lies, and what messages call it, which is never its own name.
-
-    A file from a list must be DICOM; in a folder, other files are skipped. A doubtful file cannot be read, and may
-    belong to another series. ``fault`` says why it could not even be opened.
-    """
-
-    path: Path
-    name: str
-    is_wanted: bool = False
-    is_doubtful: bool = False
-    fault: VolumeError | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PixelForm:
-    """How the pixels of an object are stored.
-
-    Attributes:
-        padding: Lowest and highest stored value that fill the image where nothing was measured.
-        is_inverted: MONOCHROME1.
-    """
-
-    syntax: str
-    rows: int
-    columns: int
-    frames: int
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    is_signed: bool
-    is_colour: bool
-    is_inverted: bool
-    is_ct: bool
-    padding: tuple[int, int] | None
-
-    @property
-    def frame_bytes(self) -> int:
-        """Size of one uncompressed single-channel frame."""
-        return self.rows * self.columns * self.bits_allocated // 8
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Slice:
-    """One slice: where it lies in the patient (LPS, mm), and where its pixels are; ``number`` is its InstanceNumber.
-
-    ``has_rescale`` is false if its slope and intercept are missing; ``patient_id`` stays out of messages;
-    ``header_end`` is where the elements behind its header begin, if its pixels may be among them.
-    """
-
-    file: SourceFile
-    frame: int
-    number: str
-    form: PixelForm
-    sop_uid: str
-    series_uid: str
-    series_number: str
-    acquisition: str
-    pixel_mm: tuple[float, float]
-    orientation: npt.NDArray[np.float64]
-    position_mm: npt.NDArray[np.float64]
-    rescale: tuple[float, float]
-    has_rescale: bool
-    patient_id: str
-    frame_uid: str
-    header_end: End | None
-
-    @property
-    def name(self) -> str:
-        """What a message about its series calls it."""
-        if self.form.frames > 1:
-            return f"{self.file.name}, frame {self.frame + 1}"
-        return f"{self.file.name} (instance {self.number})" if self.number else self.file.name
 
 
 class FoundSlices(NamedTuple):
@@ -162,9 +80,10 @@ def find_slices(files: Iterable[SourceFile]) -> FoundSlices:
     empty: list[VolumeError] = []
     multiframe: list[SourceFile] = []
     without_place = 0
+    describing = Describing()
     for file in files:
         try:
-            found, n_frames = _read(file)
+            found, n_frames = _read(file, describing)
         except VolumeError as error:
             is_maybe = file.is_doubtful or (error.code == "file-empty" and not file.is_wanted)
             (empty if is_maybe else lost).append(error)
@@ -199,11 +118,12 @@ def _without_slices(multiframe: Sequence[SourceFile], without_place: int) -> Vol
     return VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
 
 
-def _read(file: SourceFile) -> tuple[list[Slice], int]:
+def _read(file: SourceFile, describing: Describing) -> tuple[list[Slice], int]:
     """Return the slices in a file, and its number of frames: 0 if it is not an image of the series."""
     if file.fault is not None:
         raise file.fault
-    if file.path.stat().st_size == 0:
+    n_bytes = file.path.stat().st_size
+    if n_bytes == 0:
         raise VolumeError("file-empty", f"{file.name} is empty (0 bytes).", "Copy the series again from its source.")
     entries = _opened(file)
     if entries is None or entries.text("Modality") in NOT_IMAGES:
@@ -215,7 +135,7 @@ def _read(file: SourceFile) -> tuple[list[Slice], int]:
         return [], 0
     if file.is_doubtful:  # readable by now; the next scan finds its series
         return [], 0
-    return _slices_of(file, entries), 1 if entries.text("NumberOfFrames") in {"", "0", "1"} else 2
+    return _slices_of(file, entries, n_bytes, describing), 1 if entries.text("NumberOfFrames") in {"", "0", "1"} else 2
 
 
 def _opened(file: SourceFile) -> Entries | None:
@@ -235,10 +155,9 @@ def _opened(file: SourceFile) -> Entries | None:
     raise VolumeError("file-unreadable", f"{file.name}: {what}.", "Copy the series again from its source.")
 
 
-def _slices_of(file: SourceFile, entries: Entries) -> list[Slice]:
+def _slices_of(file: SourceFile, entries: Entries, n_bytes: int, describing: Describing) -> list[Slice]:
     try:
-        form = _form_of(entries)
-        found = [_as_slice(file, k, form, frame) for k, frame in enumerate(_frames_of(entries, form))]
+        found = describing.slices_of(file, entries)
     except NonsenseError as error:
         raise VolumeError(
             "dicom-header",
@@ -246,7 +165,7 @@ def _slices_of(file: SourceFile, entries: Entries) -> list[Slice]:
             "Export the series again.",
         ) from None
     if found:
-        _require_pixels(file, form)
+        _require_pixels(file, found[0].form, n_bytes)
     return found
 
 
@@ -263,14 +182,15 @@ def require_pixels(image_path: Path) -> None:
     entries = _opened(file)
     with suppress(NonsenseError):  # reading it says so
         if entries is not None and "Rows" in entries:
-            _require_pixels(file, _form_of(entries))
+            _require_pixels(file, form_of(entries), image_path.stat().st_size)
 
 
-def _require_pixels(file: SourceFile, form: PixelForm) -> None:
-    size = file.path.stat().st_size
+def _require_pixels(file: SourceFile, form: PixelForm, size: int) -> None:
     pixel_bytes = form.frame_bytes * form.frames
-    if form.syntax in UNCOMPRESSED and size < pixel_bytes:
-        raise _cut_short(file, f"has {size} bytes where its pixels alone need {pixel_bytes}")
+    if form.syntax in UNCOMPRESSED:
+        if size < pixel_bytes:
+            raise _cut_short(file, f"has {size} bytes where its pixels alone need {pixel_bytes}")
+        return
     try:
         require_held(
             form.syntax,
@@ -282,108 +202,6 @@ def _require_pixels(file: SourceFile, form: PixelForm) -> None:
         )
     except NonsenseError as error:
         raise _cut_short(file, str(error)) from None
-
-
-def _frames_of(entries: Entries, form: PixelForm) -> list[Entries]:
-    """Return the entries of each frame: from its own functional groups, else the shared ones, else the object itself.
-
-    Empty if the object does not say where its frames are.
-    """
-    frames = entries.items("PerFrameFunctionalGroupsSequence")
-    if not frames:
-        is_placed = "ImagePositionPatient" in entries and "ImageOrientationPatient" in entries
-        return [entries] if form.frames == 1 and is_placed else []
-    if len(frames) < form.frames:
-        raise NonsenseError(f"it describes {len(frames)} of {form.frames} frames")
-    shared = entries
-    for group in entries.items("SharedFunctionalGroupsSequence")[:1]:
-        shared = group.over(entries)
-    return [frame.over(shared) for frame in frames[: form.frames]]
-
-
-def _acquisition(entries: Entries) -> str:
-    if "PerFrameFunctionalGroupsSequence" not in entries:
-        return entries.text("AcquisitionNumber")
-    keywords = ("FrameAcquisitionNumber", "StackID", "TemporalPositionIndex")
-    return "/".join(filter(None, (entries.text(keyword) for keyword in keywords)))
-
-
-def _form_of(entries: Entries) -> PixelForm:
-    rows, columns = (int(entries.numbers(keyword, 1)[0]) for keyword in ("Rows", "Columns"))
-    frames = max(1, int(entries.number("NumberOfFrames", 1)))
-    if not (0 < rows * columns < _MOST_PIXELS and rows > 0 and frames < _MOST_FRAMES):
-        raise NonsenseError(f"{frames} frames of {columns} × {rows} pixels")
-    bits_allocated = int(entries.number("BitsAllocated", 16))
-    bits_stored = int(entries.number("BitsStored", bits_allocated))
-    high_bit = int(entries.number("HighBit", bits_stored - 1))
-    photometric = entries.text("PhotometricInterpretation").upper()
-    is_colour = entries.number("SamplesPerPixel", 1) > 1 or photometric == "PALETTE COLOR"
-    if not (is_colour or 0 < bits_stored <= high_bit + 1 <= bits_allocated):
-        raise NonsenseError(f"{bits_stored} bits up to bit {high_bit} of {bits_allocated}")
-    return PixelForm(
-        syntax=entries.syntax,
-        rows=rows,
-        columns=columns,
-        frames=frames,
-        bits_allocated=bits_allocated,
-        bits_stored=bits_stored,
-        high_bit=high_bit,
-        is_signed=entries.number("PixelRepresentation", 0) == 1,
-        is_colour=is_colour,
-        is_inverted=photometric == "MONOCHROME1",
-        is_ct=entries.text("Modality") == "CT",
-        padding=_padding(entries),
-    )
-
-
-def _padding(entries: Entries) -> tuple[int, int] | None:
-    try:
-        first = int(entries.numbers("PixelPaddingValue", 1)[0])
-        last = int(entries.number("PixelPaddingRangeLimit", first))
-    except ValueError:  # missing or invalid: then no value is known to be padding
-        return None
-    within = max(abs(first), abs(last)) <= 1 << 32
-    return (min(first, last), max(first, last)) if within else None
-
-
-def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: Entries) -> Slice:
-    pixel_mm = entries.numbers("PixelSpacing", 2)
-    if min(pixel_mm) <= 0:
-        raise NonsenseError("PixelSpacing is not above 0")
-    orientation = np.array(entries.numbers("ImageOrientationPatient", 6))
-    lengths = np.linalg.norm(np.clip(orientation, -9, 9).reshape(2, 3), axis=1)
-    if lengths.min() < 0.5 or lengths.max() > 2:
-        raise NonsenseError("ImageOrientationPatient gives no directions")
-    position_mm = np.array(entries.numbers("ImagePositionPatient", 3))
-    if np.abs(position_mm).max() > _FARTHEST_MM:
-        raise NonsenseError("ImagePositionPatient lies outside every scanner")
-    series_uid = entries.text("SeriesInstanceUID")
-    if not series_uid:
-        raise NonsenseError("SeriesInstanceUID is missing")
-    return Slice(
-        file=file,
-        frame=frame,
-        number=_digits(entries, "InstanceNumber"),
-        form=form,
-        sop_uid=entries.text("SOPInstanceUID"),
-        series_uid=series_uid,
-        series_number=_digits(entries, "SeriesNumber"),
-        acquisition=_acquisition(entries),
-        pixel_mm=(pixel_mm[0], pixel_mm[1]),
-        orientation=orientation,
-        position_mm=position_mm,
-        rescale=(entries.number("RescaleSlope", 1) or 1.0, entries.number("RescaleIntercept", 0)),
-        has_rescale=bool(entries.text("RescaleSlope") or entries.text("RescaleIntercept")),
-        patient_id=entries.text("PatientID"),
-        frame_uid=entries.word("FrameOfReferenceUID"),
-        header_end=entries.end,
-    )
-
-
-def _digits(entries: Entries, keyword: str) -> str:
-    """A number for messages; empty for anything but digits, which some exports fill with names."""
-    text = entries.text(keyword)
-    return text if text.isdecimal() else ""
 
 
 def _cut_short(file: SourceFile, how: str) -> VolumeError:

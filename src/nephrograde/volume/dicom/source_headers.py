@@ -12,10 +12,11 @@ from nephrograde.errors import VolumeError, about_file
 from nephrograde.volume.dicom.archive import is_zip
 from nephrograde.volume.dicom.archived import find_archived_slices
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet
+from nephrograde.volume.dicom.one_slice import SourceFile
 from nephrograde.volume.dicom.series import folder_files, listed_files
 from nephrograde.volume.dicom.series_list import SeriesList, is_series_list
 from nephrograde.volume.dicom.signature import is_dicom_file
-from nephrograde.volume.dicom.slices import SourceFile, find_slices
+from nephrograde.volume.dicom.slices import find_slices
 from nephrograde.volume.dicom.stack import stack_slices
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nephrograde.volume.dicom.slices import Slice
+    from nephrograde.volume.dicom.one_slice import Slice
 
 UNEVEN_FROM = 0.1
 """A slice distance that differs from the usual one by more than this fraction is a gap or an overlap; positions

@@ -13,8 +13,9 @@ import pytest
 from pydicom.uid import RLELossless
 
 from nephrograde.errors import VolumeError
+from nephrograde.volume.dicom.one_slice import SourceFile
 from nephrograde.volume.dicom.series import read_series
-from nephrograde.volume.dicom.slices import SourceFile, find_slices
+from nephrograde.volume.dicom.slices import find_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
