@@ -67,6 +67,14 @@ class Place(NamedTuple):
     n_bytes: int
 
 
+class Head(NamedTuple):
+    """From where to where the head of an element or item lies, and in how many sequences."""
+
+    at: int
+    end: int
+    depth: int
+
+
 class Found(NamedTuple):
     """The requested elements of a header.
 
@@ -101,13 +109,14 @@ class Wanted(NamedTuple):
     gathered: Collection[int] = ()
 
 
-def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool) -> Found:
+def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool, walk: list[Head] | None = None) -> Found:
     r"""Find the requested elements at the beginning of a file.
 
     Args:
         data: The file, or its first bytes.
         wanted: Tags as numbers, ``0x00100020`` for (0010,0020).
         is_whole: ``data`` is all of the file.
+        walk: Takes up every head that was looked at.
 
     Returns:
         The elements, with values as in the file; nothing is decoded.
@@ -128,7 +137,7 @@ def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool) -> Found:
     end = len(data) if is_whole else None
     elements: _Elements = {}
     if data[at : at + 2] == b"\x02\x00":
-        at = _Reader(data, wanted, at).elements(at, elements, stop=0x00030000, end=end)
+        at = _Reader(data, wanted, at, walk=walk).elements(at, elements, stop=0x00030000, end=end)
     kept = elements.get(TAGS["TransferSyntaxUID"])
     syntax = kept[1].decode("latin-1").strip(" \0") if isinstance(kept, tuple) else ""
     if syntax == DEFLATED:
@@ -138,7 +147,7 @@ def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool) -> Found:
     is_big_endian = syntax == BIG_ENDIAN or (not syntax and data[at : at + 1] == b"\0")
     shown = BIG_ENDIAN if is_big_endian else EXPLICIT if names_its_type(data[at : at + 8]) else IMPLICIT
     found = Found(elements, syntax or shown, is_big_endian)
-    reader = _Reader(data, wanted, at, is_big_endian=is_big_endian)
+    reader = _Reader(data, wanted, at, is_big_endian=is_big_endian, walk=walk)
     begins_plainly = syntax != DEFLATED and data[at : at + 2] == b"\x08\x00"
     try:
         at = reader.elements(at, elements, stop=wanted.stop, end=end)
@@ -199,10 +208,13 @@ def _inflate(data: bytes) -> tuple[bytes, bool]:
 class _Reader:
     """Walks over elements; every method takes an offset in ``data`` and returns the offset after what it read."""
 
-    def __init__(self, data: bytes, wanted: Wanted, first: int, *, is_big_endian: bool = False) -> None:
+    def __init__(
+        self, data: bytes, wanted: Wanted, first: int, *, is_big_endian: bool = False, walk: list[Head] | None = None
+    ) -> None:
         order = ">" if is_big_endian else "<"
         self.data = data
         self.wanted = wanted
+        self.walk = walk
         self.is_sound = True
         self.named = struct.Struct(order + "HH2sH").unpack_from
         self.tag_length = struct.Struct(order + "HHL").unpack_from
@@ -219,14 +231,17 @@ class _Reader:
     def elements(self, at: int, found: _Elements, *, stop: int, end: int | None, depth: int = 0) -> int:
         """Read elements up to the tag ``stop``, the offset ``end``, or the end of an item of undefined length."""
         tags, sequences = self.wanted.tags, self.wanted.sequences
-        data, short_types, named = self.data, self.short_types, self.named
+        data, short_types, named, walk = self.data, self.short_types, self.named, self.walk
         limit = len(data) if end is None else end
         while at < limit:
-            if at + 8 <= limit:  # as in `head`, without calling it, for most elements
-                group, number, kind, length = named(data, at)
-                tag, start = group << 16 | number, at + 8
-            if at + 8 > limit or kind not in short_types:
+            if at + 8 > limit:
+                raise CutShortError
+            group, number, kind, length = named(data, at)  # as in `head`, without calling it, for most elements
+            tag, start = group << 16 | number, at + 8
+            if kind not in short_types:
                 tag, kind, start, length = self.head(at, limit)
+            if walk is not None:
+                walk.append(Head(at, start, depth))
             if tag >= stop:
                 return self.last(tag, at, is_inside=depth > 0)
             if length == _UNDEFINED or tag in sequences:
@@ -278,6 +293,8 @@ class _Reader:
             if at + 8 > len(self.data):
                 raise CutShortError
             group, number, item_length = self.tag_length(self.data, at)
+            if self.walk is not None:
+                self.walk.append(Head(at, at + 8, abs(depth)))
             if group << 16 | number == _SEQUENCE_END and end is None:
                 at += 8
                 break

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from nephrograde.volume.dicom.elements import End, Item, Value
+    from nephrograde.volume.dicom.layout import Layouts
 
 FIRST_BYTES = 16 * 2**10
 """Enough for most headers."""
@@ -183,13 +184,16 @@ def parse_numbers(raw: bytes, count: int | None = None) -> list[float]:
     return [float(part.strip(b" \0").replace(b",", b".")) for part in parts]
 
 
-def read_entries(beginning: Callable[[int], bytes], n_bytes: int, wanted: Wanted) -> Entries:
+def read_entries(
+    beginning: Callable[[int], bytes], n_bytes: int, wanted: Wanted, layouts: Layouts | None = None
+) -> Entries:
     """Read entries at the beginning of a file, and no more of the file than necessary.
 
     Args:
         beginning: Returns the first n bytes; from :func:`beginning_of`.
         n_bytes: Size of the whole file.
         wanted: Which entries to read; from :func:`want`.
+        layouts: Those of headers read before, of the same entries.
 
     Raises:
         CutShortError: If the file ends before the header does.
@@ -198,7 +202,10 @@ def read_entries(beginning: Callable[[int], bytes], n_bytes: int, wanted: Wanted
     head = beginning(FIRST_BYTES)
     while True:
         try:
-            return Entries(find_elements(head, wanted, is_whole=len(head) >= n_bytes))
+            is_whole = len(head) >= n_bytes
+            if layouts is not None:
+                return Entries(layouts.find(head, n_bytes=n_bytes, is_whole=is_whole))
+            return Entries(find_elements(head, wanted, is_whole=is_whole))
         except CutShortError:
             if len(head) >= min(n_bytes, _LONGEST_HEADER):
                 raise
@@ -208,12 +215,13 @@ def read_entries(beginning: Callable[[int], bytes], n_bytes: int, wanted: Wanted
             head = longer
 
 
-def read_stream(stream: IO[bytes], wanted: Wanted) -> Entries | None:
+def read_stream(stream: IO[bytes], wanted: Wanted, layouts: Layouts | None = None) -> Entries | None:
     """Read entries of an open file, like :func:`read_entries`.
 
     Args:
         stream: A seekable stream at its beginning.
         wanted: Which entries to read.
+        layouts: Those of headers read before, of the same entries.
 
     Returns:
         The entries; None if the file is not DICOM.
@@ -225,7 +233,7 @@ def read_stream(stream: IO[bytes], wanted: Wanted) -> Entries | None:
     n_bytes = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     beginning = beginning_of(stream)
-    return read_entries(beginning, n_bytes, wanted) if is_dicom(beginning(FIRST_BYTES)) else None
+    return read_entries(beginning, n_bytes, wanted, layouts) if is_dicom(beginning(FIRST_BYTES)) else None
 
 
 def want(keywords: Iterable[str], sequences: Iterable[str] = (), *, gathered: Iterable[str] = ()) -> Wanted:

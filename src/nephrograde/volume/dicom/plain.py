@@ -54,7 +54,8 @@ def read_plain(slices: Sequence[Slice], dtype: type[np.int16 | np.float32]) -> t
     parts = [plain[k : k + _SLICES_AT_ONCE] for k in range(0, len(plain), _SLICES_AT_ONCE)]
 
     def read(part: list[int]) -> list[int]:
-        return [k for k in part if _read(slices[k], planes[k])]
+        scratch = np.empty(planes.shape[1:], np.int16)
+        return [k for k in part if _read(slices[k], planes[k], scratch)]
 
     # If several threads each read a scan, as when a cohort is prepared, one processor per scan is faster overall.
     if threading.current_thread() is threading.main_thread() and processors > 1 and len(parts) > 1:
@@ -77,18 +78,18 @@ def _is_plain(one: Slice) -> bool:
     )
 
 
-def _read(one: Slice, plane: npt.NDArray[Any]) -> bool:
+def _read(one: Slice, plane: npt.NDArray[Any], scratch: npt.NDArray[np.int16]) -> bool:
     """Read one slice into its place; false if it is to be read in another way."""
     with suppress(OSError), open(one.file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time
         start = _start_of_pixels(stream, one)
         if start is None:
             return False
-        stored = plane if plane.dtype == np.int16 else np.empty(plane.shape, np.int16)
+        stored = plane if plane.dtype == np.int16 else scratch
         stream.seek(start)
         if stream.readinto(stored.data.cast("B")) < one.form.frame_bytes:
             return False
         if stored is plane:
-            return rescale_in_place(plane, one)
+            return rescale_in_place(plane, one, scratch)
         plane[:] = rescaled(significant_in_place(stored, one.form), one)
         return True
     return False

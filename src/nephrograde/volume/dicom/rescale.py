@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,18 +46,19 @@ def rescaled(stored: npt.NDArray[Any], one: Slice) -> npt.NDArray[Any]:
         plane = stored.astype(np.int32) * int(slope) + int(intercept)
     else:
         plane = stored.astype(np.float64) * slope + intercept
-    padding = _padding(one)
+    padding = _padding(one.form, one.rescale)
     if padding is not None:
         plane[(stored >= padding[0]) & (stored <= padding[1])] = AIR_HU
     return plane
 
 
-def rescale_in_place(plane: npt.NDArray[np.int16], one: Slice) -> bool:
+def rescale_in_place(plane: npt.NDArray[np.int16], one: Slice, scratch: npt.NDArray[np.int16]) -> bool:
     """Do what :func:`rescaled` does without leaving the plane, in which pixels of 16 bits lie as stored.
 
     Args:
         plane: ``rows columns``; holds the result, or anything if the answer is no.
         one: The slice; its slope and intercept are whole.
+        scratch: Of the same size.
 
     Returns:
         Whether all values fit into 16 bits.
@@ -66,23 +68,24 @@ def rescale_in_place(plane: npt.NDArray[np.int16], one: Slice) -> bool:
     stored = significant_in_place(plane, one.form)
     low, high = int(stored.min()), int(stored.max())
     slope, intercept = map(int, one.rescale)
-    padding = _padding(one)
-    is_padding = None
-    if padding is not None and padding[0] <= high and low <= padding[1]:
-        is_padding = (
-            (stored >= padding[0]) & (stored <= padding[1]) if padding[0] < padding[1] else stored == padding[0]
-        )
     ends = (low * slope + intercept, high * slope + intercept)
     if min(ends) < _LOWEST or max(ends) > _HIGHEST:  # perhaps of padding only
         wide = rescaled(stored, one)
         plane[:] = wide
         return bool(wide.min() >= _LOWEST and wide.max() <= _HIGHEST)
+    padding = _padding(one.form, one.rescale)
+    first, last = padding or (high + 1, high)
+    if first <= high and low <= last:
+        scratch[:] = stored == first if first == last else (stored >= first) & (stored <= last)
     if slope != 1:
         plane *= _modulo(slope)
     if intercept:
         plane += _modulo(intercept)
-    if is_padding is not None:
-        np.copyto(plane, np.int16(AIR_HU), where=is_padding)
+    if first == last and first <= high and low <= last:  # adding the difference takes half the time of the other way
+        scratch *= _modulo(AIR_HU - (first * slope + intercept))
+        plane += scratch
+    elif first <= high and low <= last:
+        np.copyto(plane, np.int16(AIR_HU), where=scratch.astype(bool))
     return True
 
 
@@ -90,9 +93,10 @@ def _modulo(number: int) -> np.int16:
     return np.int16((number - _LOWEST) % (1 << 16) + _LOWEST)
 
 
-def _padding(one: Slice) -> tuple[int, int] | None:
+@lru_cache(maxsize=64)
+def _padding(form: PixelForm, rescale: tuple[float, float]) -> tuple[int, int] | None:
     """Return the lowest and highest stored value that are padding, as far as no tissue can have them."""
-    form, (slope, intercept) = one.form, one.rescale
+    slope, intercept = rescale
     if form.padding is None or not form.is_ct:
         return None
     low, high = (int(significant(np.array([value]), form, 0)[0]) for value in form.padding)

@@ -11,6 +11,7 @@ from nephrograde.volume.dicom.describe import Describing, form_of
 from nephrograde.volume.dicom.dictionary import NOT_IMAGES, SLICE_CLASSES, UNCOMPRESSED
 from nephrograde.volume.dicom.elements import CutShortError, DamagedError
 from nephrograde.volume.dicom.entries import Entries, NonsenseError, read_stream, want
+from nephrograde.volume.dicom.layout import Layouts
 from nephrograde.volume.dicom.one_slice import SourceFile
 
 if TYPE_CHECKING:
@@ -80,10 +81,10 @@ def find_slices(files: Iterable[SourceFile]) -> FoundSlices:
     empty: list[VolumeError] = []
     multiframe: list[SourceFile] = []
     without_place = 0
-    describing = Describing()
+    layouts, describing = Layouts(_WANTED), Describing()
     for file in files:
         try:
-            found, n_frames = _read(file, describing)
+            found, n_frames = _read(file, layouts, describing)
         except VolumeError as error:
             is_maybe = file.is_doubtful or (error.code == "file-empty" and not file.is_wanted)
             (empty if is_maybe else lost).append(error)
@@ -118,14 +119,14 @@ def _without_slices(multiframe: Sequence[SourceFile], without_place: int) -> Vol
     return VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
 
 
-def _read(file: SourceFile, describing: Describing) -> tuple[list[Slice], int]:
+def _read(file: SourceFile, layouts: Layouts, describing: Describing) -> tuple[list[Slice], int]:
     """Return the slices in a file, and its number of frames: 0 if it is not an image of the series."""
     if file.fault is not None:
         raise file.fault
     n_bytes = file.path.stat().st_size
     if n_bytes == 0:
         raise VolumeError("file-empty", f"{file.name} is empty (0 bytes).", "Copy the series again from its source.")
-    entries = _opened(file)
+    entries = _opened(file, layouts)
     if entries is None or entries.text("Modality") in NOT_IMAGES:
         return [], 0
     if "Rows" not in entries:
@@ -138,12 +139,12 @@ def _read(file: SourceFile, describing: Describing) -> tuple[list[Slice], int]:
     return _slices_of(file, entries, n_bytes, describing), 1 if entries.text("NumberOfFrames") in {"", "0", "1"} else 2
 
 
-def _opened(file: SourceFile) -> Entries | None:
+def _opened(file: SourceFile, layouts: Layouts) -> Entries | None:
     """Return the header, as far as it goes; None if the file is not DICOM and need not be."""
     what = "is no DICOM file"
     try:
         with file.path.open("rb") as stream:
-            entries = read_stream(stream, _WANTED)
+            entries = read_stream(stream, _WANTED, layouts)
         if entries is not None or not file.is_wanted:
             return entries
     except CutShortError as error:
@@ -179,7 +180,7 @@ def require_pixels(image_path: Path) -> None:
         VolumeError: With code "file-truncated" or "file-unreadable".
     """
     file = SourceFile(image_path, "the file")
-    entries = _opened(file)
+    entries = _opened(file, Layouts(_WANTED))
     with suppress(NonsenseError):  # reading it says so
         if entries is not None and "Rows" in entries:
             _require_pixels(file, form_of(entries), image_path.stat().st_size)

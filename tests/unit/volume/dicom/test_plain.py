@@ -53,7 +53,7 @@ class Ways:
             slow = _outcome(series_dir)
         if isinstance(straight, VolumeError) or isinstance(slow, VolumeError):
             assert (straight.code, straight.message, straight.remedy) == (slow.code, slow.message, slow.remedy)
-            return straight.code
+            return str(straight.code)
         assert straight.values.dtype == slow.values.dtype
         np.testing.assert_array_equal(straight.values, slow.values)
         assert (straight.faults, straight.bridged) == (slow.faults, slow.bridged)

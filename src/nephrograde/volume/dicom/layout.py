@@ -1,0 +1,112 @@
+"""Headers laid out like one that was read before: their values lie where they lay there.
+
+The files of one series have the same elements, mostly of the same lengths. Where the heads of all elements (tag, type
+and length) are the same bytes at the same places, walking over them would take the same steps and end at the same
+place, whatever the values are; so only the heads are compared, all at once.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nephrograde.volume.dicom.dictionary import TAGS
+from nephrograde.volume.dicom.elements import Found, Head, find_elements
+from nephrograde.volume.dicom.signature import PREAMBLE_BYTES
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from nephrograde.volume.dicom.elements import Wanted
+
+_MOST_OF_A_SIZE = 4
+_MOST_SIZES = 64
+_LONGEST_HEAD = 12
+
+
+class Layouts:
+    r"""Remembers how headers were laid out, by the size of their files, of which that of the header is a part.
+
+    >>> from nephrograde.volume.dicom.elements import Wanted
+    >>> def head(patient: bytes) -> bytes:
+    ...     return b"\x08\x00\x60\x00CS\x02\x00CT" + b"\x10\x00\x20\x00LO\x04\x00" + patient + b"\x28\x00" + bytes(120)
+    >>> layouts = Layouts(Wanted({0x00080060, 0x00100020}, (), 0x00280000))
+    >>> for patient in (b"P017", b"P018"):
+    ...     found = layouts.find(head(patient), n_bytes=144, is_whole=True)
+    >>> found.elements[0x00100020], layouts.n_recognised
+    ((b'LO', b'P018'), 1)
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        """Begin without any.
+
+        Args:
+            wanted: Which elements to find.
+        """
+        self.wanted = wanted
+        self.n_recognised = 0
+        self._known: dict[int, list[_Layout]] = {}
+
+    def find(self, data: bytes, *, n_bytes: int, is_whole: bool) -> Found:
+        """Find what :func:`~nephrograde.volume.dicom.elements.find_elements` finds, with the same errors.
+
+        Args:
+            data: The file, or its first bytes.
+            n_bytes: Size of the file.
+            is_whole: ``data`` is all of the file.
+        """
+        if len(self._known) >= _MOST_SIZES and n_bytes not in self._known:
+            self._known.clear()
+        known = self._known.setdefault(n_bytes, [])
+        for layout in known:
+            found = layout.found_in(data)
+            if found is not None:
+                self.n_recognised += 1
+                return found
+        walk: list[Head] = []
+        found = find_elements(data, self.wanted, is_whole=is_whole, walk=walk)
+        seen = _layout_of(data, found, walk) if len(known) < _MOST_OF_A_SIZE else None
+        if seen is not None:
+            known.append(seen)
+        return found
+
+
+class _Layout(NamedTuple):
+    """Where the bytes lie that a walk depends on, what they are, and where it found which values."""
+
+    at: npt.NDArray[np.intp]
+    heads: bytes
+    places: list[tuple[int, bytes, int, int]]
+    like: Found
+    least_bytes: int
+
+    def found_in(self, data: bytes) -> Found | None:
+        """Return the elements of a header, if it is laid out like this."""
+        if len(data) < self.least_bytes or np.frombuffer(data, np.uint8)[self.at].tobytes() != self.heads:
+            return None
+        return self.like._replace(elements={tag: (kind, data[a:b]) for tag, kind, a, b in self.places})
+
+
+def _layout_of(data: bytes, found: Found, walk: list[Head]) -> _Layout | None:
+    """Return how a header is laid out, if it is plain, ends within ``data`` and has no requested sequence."""
+    if found.end is None or len(data) < max(found.end.at + _LONGEST_HEAD, PREAMBLE_BYTES):
+        return None
+    starts = {_tag(data, head): head.end for head in walk if not head.depth}
+    places = []
+    for tag, value in found.elements.items():
+        if not isinstance(value, tuple):
+            return None
+        start = starts[tag]
+        places.append((tag, value[0], start, start + len(value[1])))
+    syntax = next(((a, b) for tag, _, a, b in places if tag == TAGS["TransferSyntaxUID"]), (0, 0))
+    spans = [(128, PREAMBLE_BYTES), syntax, *((head.at, head.end) for head in walk)]
+    at = np.concatenate([np.arange(*span) for span in spans])
+    heads = np.frombuffer(data, np.uint8)[at].tobytes()
+    return _Layout(at, heads, places, found, max(found.end.at + _LONGEST_HEAD, PREAMBLE_BYTES))
+
+
+def _tag(data: bytes, head: Head) -> int:
+    group, number = struct.unpack_from("<HH", data, head.at)
+    return int(group << 16 | number)
