@@ -143,7 +143,7 @@ def _opened(file: SourceFile, layouts: Layouts) -> Entries | None:
     """Return the header, as far as it goes; None if the file is not DICOM and need not be."""
     what = "is no DICOM file"
     try:
-        with file.path.open("rb") as stream:
+        with file.path.open("rb", buffering=0) as stream:
             entries = read_stream(stream, _WANTED, layouts)
         if entries is not None or not file.is_wanted:
             return entries

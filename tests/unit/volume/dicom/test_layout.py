@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,8 @@ def test_elements_are_those_of_reading_each_header_alone(series: list[Path]) -> 
     for _ in range(1500):
         data = _mutated(chance.choice(contents), chance)
         size, is_whole = chance.choice([len(contents[0]), len(data)]), chance.random() < 0.5
-        alone = _found(lambda data=data, is_whole=is_whole: find_elements(data, WANTED, is_whole=is_whole))
-        again = _found(
-            lambda data=data, size=size, is_whole=is_whole: layouts.find(data, n_bytes=size, is_whole=is_whole)
-        )
+        alone = _found(partial(find_elements, data, WANTED, is_whole=is_whole))
+        again = _found(partial(layouts.find, data, n_bytes=size, is_whole=is_whole))
         assert again == alone
     assert layouts.n_recognised > 400
 
