@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -132,7 +133,7 @@ def prepare_cohort(
         return record
 
     scans = [(case, case.scans[phase]) for case in cohort.cases for phase in cohort.phases if phase in case.scans]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with _one_thread_each() as pool:
         futures = [pool.submit(one, case, scan) for case, scan in scans]
         try:
             records = [future.result() for future in futures]
@@ -156,6 +157,19 @@ def prepare_cohort(
         write_tumours((TumourRow(**row) for record in records for row in record["tumours"]), run.tumours_path)
     remove_stale(run.volumes_dir, {record["sidecar"] for record in records} | {r.file for r in prepared.regions})
     return prepared
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as processors, each with one processor.
+
+    OpenBLAS would wake a thread of its own per processor for each of many small matrix products, which then waits for
+    more of them and keeps a processor from the others. The products are the same to the last bit.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield pool
 
 
 def count_steps(cohort: Cohort, study: Study) -> int:
