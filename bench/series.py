@@ -35,9 +35,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bench.prepare import CENTER_MM, ORIGIN_MM, SIZE_MM, VOXELS, monai_chain, ours
-from threadpoolctl import threadpool_limits
 
 from nephrograde.run.provenance import machine
+from nephrograde.threads import one_processor_each
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import cut_box
@@ -170,7 +170,7 @@ def _scale(series_dirs: list[Path], repeats: int) -> dict[str, list[float]]:
     for turn in range(2 * repeats):
         threads = 1 + (turn + turn // 2) % 2
         begin = time.perf_counter(), time.process_time()
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        with one_processor_each(), ThreadPoolExecutor(threads) as pool:
             list(pool.map(prepared, range(SCANS)))
         seconds[str(threads)].append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
     return {name: [median(column) for column in zip(*both, strict=True)] for name, both in seconds.items()}

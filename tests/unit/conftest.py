@@ -12,11 +12,12 @@ import pydicom
 import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nephrograde.volume.volume import Volume, make_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 Array = npt.NDArray[Any]
@@ -26,6 +27,19 @@ _CODES = {"u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64, "i1": 256, "u2": 512, "
 @pytest.fixture
 def random_values() -> Array:
     return np.random.default_rng(5).integers(-1000, 1500, (11, 9, 7)).astype(np.int16)
+
+
+@pytest.fixture
+def blas_threads() -> Iterator[Callable[[], set[int]]]:
+    """How many threads each BLAS takes for a product of matrices: 3, where nothing in the test changes it."""
+
+    def threads() -> set[int]:
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    with threadpool_limits(3, user_api="blas"):
+        assert threads() == {3}
+        yield threads
+        assert threads() == {3}
 
 
 @pytest.fixture

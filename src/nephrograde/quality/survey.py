@@ -29,6 +29,7 @@ from nephrograde.sample.places import check_place
 from nephrograde.sample.region import region_settings
 from nephrograde.sample.scanned import fault_of_state, read_scan
 from nephrograde.staging import staged
+from nephrograde.threads import one_processor_each
 from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Fault, as_fault, in_column, write_findings
 from nephrograde.volume.pictures import find_pictures
@@ -102,7 +103,7 @@ def check_quality(
         advance()
         return found
 
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
+    with one_processor_each(), ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
         futures = {key: pool.submit(one, scan) for key, scan in scans.items()}
         try:
             found = {key: future.result() for key, future in futures.items()}

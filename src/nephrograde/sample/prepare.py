@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.region import Views, fault_of_arm, region_settings
 from nephrograde.sample.scanned import find_lender, read_scan
 from nephrograde.sample.target import uses_mask
+from nephrograde.threads import one_processor_each
 from nephrograde.vocabulary import TOGETHER, together
 from nephrograde.volume.finding import Finding, as_finding, read_findings, write_findings
 from nephrograde.volume.masks.labels import find_names_file
@@ -133,7 +133,7 @@ def prepare_cohort(
         return record
 
     scans = [(case, case.scans[phase]) for case in cohort.cases for phase in cohort.phases if phase in case.scans]
-    with _one_thread_each() as pool:
+    with one_processor_each(), ThreadPoolExecutor(os.cpu_count()) as pool:
         futures = [pool.submit(one, case, scan) for case, scan in scans]
         try:
             records = [future.result() for future in futures]
@@ -157,19 +157,6 @@ def prepare_cohort(
         write_tumours((TumourRow(**row) for record in records for row in record["tumours"]), run.tumours_path)
     remove_stale(run.volumes_dir, {record["sidecar"] for record in records} | {r.file for r in prepared.regions})
     return prepared
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[ThreadPoolExecutor]:
-    """As many threads as processors, each with one processor.
-
-    OpenBLAS would wake a thread of its own per processor for each of many small matrix products, which then waits for
-    more of them and keeps a processor from the others. The products are the same to the last bit.
-    """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield pool
 
 
 def count_steps(cohort: Cohort, study: Study) -> int:

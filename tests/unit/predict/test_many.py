@@ -448,6 +448,17 @@ def test_answers_come_in_order_and_few_patients_are_read_ahead(grader_path):
     assert most[0] == 2
 
 
+def test_each_patient_takes_one_processor(grader_path, blas_threads):
+    seen = set()
+
+    def look(_patient):
+        seen.update(blas_threads())
+        raise RunError("no answer")
+
+    assert len(list(stream(ng.load_grader(grader_path), [NewPatient("P", {})], look))) == 1
+    assert seen == {1}
+
+
 def test_a_folder_with_one_series_stays_one_scan(tmp_path, write_series, grader_path):
     write_series(tmp_path / "ct", values=np.full((4, 4, 1), 1000), positions_mm=[(0, 0, 0)])
     (tmp_path / "ct" / "report").mkdir()

@@ -27,6 +27,8 @@ from nephrograde.volume.read import read_volume
 from nephrograde.volume.thumbnail import REGION_RGBS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nephrograde.quality.cohort_quality import CohortQuality
 
 PHASES = ("cmp", "up")
@@ -163,6 +165,12 @@ def test_a_second_look_examines_no_scan_again(cohort: Cohort, quality: CohortQua
     assert again == quality
     assert len(calls) == 10
     assert _times_of_kept(quality_dir) == before
+
+
+def test_each_scan_takes_one_processor(cohort: Cohort, tmp_path: Path, blas_threads: Callable[[], set[int]]) -> None:
+    seen: set[int] = set()
+    check_quality(_one_scan(cohort, mask_path=None), STUDY, tmp_path, advance=lambda: seen.update(blas_threads()))
+    assert seen == {1}
 
 
 def _one_scan(cohort: Cohort, **changes: Any) -> Cohort:

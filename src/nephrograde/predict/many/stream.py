@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import GraderError, WriteError
 from nephrograde.predict.many.outcome import PatientGrading, failure_of
 from nephrograde.predict.many.patient import inputs_sha256
+from nephrograde.threads import one_processor_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -73,11 +74,12 @@ def stream(
     pool = ThreadPoolExecutor(n_workers, thread_name_prefix="nephrograde-grade")
     rest = iter(patients)
     waiting: deque[Future[PatientGrading]] = deque()
-    try:
-        waiting.extend(pool.submit(answer, patient) for patient in islice(rest, n_workers * _AHEAD))
-        while waiting:
-            done = waiting.popleft().result()
-            waiting.extend(pool.submit(answer, patient) for patient in islice(rest, 1))
-            yield done
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    with one_processor_each():
+        try:
+            waiting.extend(pool.submit(answer, patient) for patient in islice(rest, n_workers * _AHEAD))
+            while waiting:
+                done = waiting.popleft().result()
+                waiting.extend(pool.submit(answer, patient) for patient in islice(rest, 1))
+                yield done
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
