@@ -7,8 +7,10 @@ compared line by line.
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
@@ -33,29 +35,60 @@ from nephrograde.report.text.remarks import group_words
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from nephrograde.evaluation.scores import SplitName
     from nephrograde.evaluation.subgroup import SubgroupEstimate
     from nephrograde.results import Results
 
+    Digest: TypeAlias = Callable[[Path], str]
+
 COUNTS = ("tp", "fp", "tn", "fn")
 
 
-def write_model_cards(run: Results) -> tuple[Path, ...]:
+def write_model_cards(run: Results, digest: Digest | None = None) -> tuple[Path, ...]:
     """Write the card of every model that has scores.
 
     Args:
         run: The contents of the run folder.
+        digest: From :func:`verified_ahead`; without it, the weights are verified when their card is written.
 
     Returns:
         The paths of the cards, in the order of the models.
     """
-    return tuple(write_model_card(run, model.name) for model in run.models)
+    return tuple(write_model_card(run, model.name, digest) for model in run.models)
 
 
-def write_model_card(run: Results, model: str) -> Path:
+@contextmanager
+def verified_ahead(run: Results) -> Iterator[Digest]:
+    """Verify the weights of all models in a thread, while the block does something else.
+
+    Args:
+        run: The contents of the run folder.
+
+    Yields:
+        What returns the SHA-256 of the file with the weights of a fold, as soon as it has been verified; it raises a
+        :class:`RunError` if the file was altered.
+    """
+    seal = run.seal
+    if seal is None:
+        yield _unsealed
+        return
+    paths = [run.folder.fold(fit.model, fit.fold).weights_path for fit in run.fits]
+    with ThreadPoolExecutor(1) as pool:
+        later = {path: pool.submit(seal.digest, path) for path in paths}
+        try:
+            yield lambda path: later[path].result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _unsealed(_: Path) -> str:
+    return ""
+
+
+def write_model_card(run: Results, model: str, digest: Digest | None = None) -> Path:
     """Write ``report/model-cards/<model>.md``, or ``<model>.zh.md`` if the page is Chinese.
 
     Contains only what the run folder knows about the model; what only its authors can say is listed as missing.
@@ -63,6 +96,7 @@ def write_model_card(run: Results, model: str) -> Path:
     Args:
         run: The contents of the run folder.
         model: The model id.
+        digest: As of :func:`write_model_cards`.
 
     Returns:
         The path of the card.
@@ -79,13 +113,14 @@ def write_model_card(run: Results, model: str) -> Path:
     ending = ".zh.md" if spoken() == "zh" else ".md"
     card_path = run.folder.report.model_cards_dir / f"{_file_name(model)}{ending}"
     with replaced(card_path) as temporary_path:
-        temporary_path.write_text(card_text(run, model), encoding="utf-8")
+        temporary_path.write_text(card_text(run, model, digest), encoding="utf-8")
     return card_path
 
 
-def card_text(run: Results, model: str) -> str:
+def card_text(run: Results, model: str, digest: Digest | None = None) -> str:
     """Compose a card in the language of the page."""
     own = _narrowed(run, model)
+    digest = digest or (own.seal.digest if own.seal else _unsealed)
     sections = (
         (t("Model details"), _details(own, model)),
         (t("Intended use"), _intended_use(own)),
@@ -96,7 +131,7 @@ def card_text(run: Results, model: str) -> str:
         (t("Quantitative analyses"), _analyses(own, model)),
         (t("Ethical considerations"), _ethics(own)),
         (t("Caveats and recommendations"), _caveats(own)),
-        (t("Provenance"), _provenance(own, model)),
+        (t("Provenance"), _provenance(own, model, digest)),
     )
     title = f"# {t('Model card: {model}', model=_plain(model))}"
     blocks = [title, *_said([paragraph.caution(own)])]
@@ -288,13 +323,13 @@ def _caveats(own: Results) -> list[str]:
     ]
 
 
-def _provenance(own: Results, model: str) -> list[str]:
+def _provenance(own: Results, model: str, digest: Digest) -> list[str]:
     rows = []
     for fit in own.fits:
         weights_path = own.folder.fold(model, fit.fold).weights_path
-        digest = (own.seal.digest(weights_path) if own.seal else "") or NOTHING
+        sha256 = digest(weights_path) or NOTHING
         kept = NOTHING if fit.is_frozen else fit.card.get("best_epoch", NOTHING)
         precision = fit.card.get("precision", NOTHING)
-        rows.append((str(fit.fold), digest, str(kept), str(precision)))
+        rows.append((str(fit.fold), sha256, str(kept), str(precision)))
     headings = (t("Fold"), t("SHA-256 of the weights"), t("Epoch kept"), t("Precision"))
     return [_table(headings, rows) if rows else "", paragraph.software(own), paragraph.seeds(own)]

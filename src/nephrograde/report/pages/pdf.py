@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import NephrogradeError, RunError
 from nephrograde.replacement import replaced
+from nephrograde.report.pages.collection import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ def write_pdf(html_path: Path) -> Path:
         require_cjk_font()
     pdf_path = html_path.with_suffix(".pdf")
     only_what_it_holds = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
-    with _quiet(), replaced(pdf_path) as temporary_path:
+    with _quiet(), uncollected(), replaced(pdf_path) as temporary_path:
         document = weasyprint.HTML(string=text, url_fetcher=only_what_it_holds).render()
         document.write_pdf(temporary_path)
         _require_glyphs(document, html_path)

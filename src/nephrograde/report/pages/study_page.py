@@ -20,8 +20,9 @@ from nephrograde.report.methods.checklist import fill_checklists
 from nephrograde.report.methods.checklist_files import write_checklists
 from nephrograde.report.methods.citations import write_citations
 from nephrograde.report.methods.design_methods import as_text
-from nephrograde.report.methods.model_card import write_model_cards
+from nephrograde.report.methods.model_card import verified_ahead, write_model_cards
 from nephrograde.report.methods.paragraph import methods_paragraph
+from nephrograde.report.pages.collection import uncollected
 from nephrograde.report.pages.exports import write_tables
 from nephrograde.report.pages.page import render, write_page
 from nephrograde.report.tables.answer import (
@@ -120,18 +121,19 @@ def write_report(run_dir: Path, language: Language = "en") -> Path:
     """
     folder = RunFolder(run_dir)
     html_path = folder.report.page_path(language)
-    with speaking(language):
+    with speaking(language), uncollected():
         run = Results.read(run_dir)
         run.require_evaluated()
-        drawings = draw_figures(run) | draw_evidence_figures(run) | {"flow": draw_flow(run)}
-        drawings |= draw_ladder_figures(run) | draw_top_figures(run, named_models(run))
-        write_figures(drawings, folder.report.figures_dir)
-        write_tables(run)
-        write_model_cards(run)
-        write_checklists(fill_checklists(run), folder)
-        write_citations(run)
-        write_manifest(run)
-        return write_page(_render(run, evidence_sections(run), drawings), html_path)
+        with verified_ahead(run) as digest:
+            drawings = draw_figures(run) | draw_evidence_figures(run) | {"flow": draw_flow(run)}
+            drawings |= draw_ladder_figures(run) | draw_top_figures(run, named_models(run))
+            write_figures(drawings, folder.report.figures_dir)
+            write_tables(run)
+            write_model_cards(run, digest)
+            write_checklists(fill_checklists(run), folder)
+            write_citations(run)
+            write_manifest(run)
+            return write_page(_render(run, evidence_sections(run), drawings), html_path)
 
 
 def _render(run: Results, evidence: EvidenceSections, drawings: Mapping[str, Drawing]) -> str:
