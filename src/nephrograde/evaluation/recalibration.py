@@ -19,6 +19,7 @@ from nephrograde.errors import ScoresError
 from nephrograde.evaluation.calibration import probability_vectors
 from nephrograde.evaluation.logistic import ALIKE, clipped_log_odds, fit_logistic
 from nephrograde.evaluation.maps import IsotonicMap, PlattMap, VennAbersMap
+from nephrograde.evaluation.minorant import isotonic_with_one_more
 from nephrograde.evaluation.remarks import Reason
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def learn_map(p_high: npt.ArrayLike, is_high: npt.ArrayLike, way: Way | str) -> 
         from scipy.optimize import isotonic_regression
 
         return IsotonicMap(at, np.asarray(isotonic_regression(highs / counts, weights=counts).x))
-    if_high = _isotonic_with_one_more(counts, highs)
-    if_low = 1.0 - _isotonic_with_one_more(counts[::-1], (counts - highs)[::-1])[::-1]
+    if_high = isotonic_with_one_more(counts, highs)
+    if_low = 1.0 - isotonic_with_one_more(counts[::-1], (counts - highs)[::-1])[::-1]
     return VennAbersMap(at, if_low, if_high)
 
 
@@ -132,38 +133,3 @@ def _learn_platt(log_odds: FloatVector, truths: BoolVector) -> PlattMap:
     if slope <= 0.0:
         return PlattMap(float(logit(targets.mean())), 0.0)
     return PlattMap(intercept - slope * centre, slope)
-
-
-def _isotonic_with_one_more(counts: FloatVector, highs: FloatVector) -> FloatVector:
-    """The isotonic regression at each score, after one more high-grade patient with that score.
-
-    The slope of the greatest convex minorant of the cumulative sums, updated from one score to the next in linear time.
-    """
-    at, up = np.concatenate([[0.0], np.cumsum(counts)]), np.concatenate([[0.0], np.cumsum(highs)])
-    points = list(zip(at.tolist(), up.tolist(), strict=True))
-    corners: list[tuple[float, float]] = [(-1.0, -1.0)]
-    for point in points:
-        while len(corners) > 1 and _turn(corners[-2], corners[-1], point) <= 0.0:
-            corners.pop()
-        corners.append(point)
-    corners.reverse()
-    found = np.empty(counts.size)
-    before = (-1.0, -1.0)
-    for k in range(counts.size):
-        (x_a, y_a), (x_b, y_b) = corners[-1], corners[-2]
-        found[k] = (y_b - y_a) / (x_b - x_a)
-        x, y = points[k + 1]
-        x_last, y_last = points[k]
-        before = (before[0] + x - x_last, before[1] + y - y_last)
-        if _turn(corners[-1], corners[-2], before) >= 0.0:
-            continue
-        corners.pop()
-        while len(corners) > 1 and _turn(before, corners[-1], corners[-2]) <= 0.0:
-            corners.pop()
-        corners.append(before)
-    return found
-
-
-def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
-    """Above 0 if the way from a over b to c turns left."""
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
