@@ -129,21 +129,26 @@ def _count(uniform: npt.NDArray[np.float64]) -> Weights:
 
 
 class _Order:
-    """Ranks of a model's high-grade patients among its low-grade ones, sorted once for all resamples."""
+    """Ranks of a model's high-grade patients among its low-grade ones, sorted once for all resamples.
+
+    Both are sorted, so that memory is read from front to back.
+    """
 
     def __init__(self, high: FloatVector, low: FloatVector) -> None:
         self.low_order = np.argsort(low, kind="stable")
-        ordered = low[self.low_order]
-        self.below = np.searchsorted(ordered, high, side="left")
-        self.below_or_tied = np.searchsorted(ordered, high, side="right")
+        self.high_order = np.argsort(high, kind="stable")
+        ordered, ranked = low[self.low_order], high[self.high_order]
+        self.below = np.searchsorted(ordered, ranked, side="left")
+        self.below_or_tied = np.searchsorted(ordered, ranked, side="right")
 
     def aucs(self, of_high: Weights, of_low: Weights) -> FloatVector:
         """The AUC of each resample, in integer arithmetic until the final division."""
         resamples, n_low = of_low.shape
         low_up_to = np.zeros((resamples, n_low + 1), dtype=np.int64)
-        np.cumsum(of_low[:, self.low_order], axis=1, out=low_up_to[:, 1:])
-        twice = low_up_to[:, self.below] + low_up_to[:, self.below_or_tied]
-        pairs = np.einsum("rp,rp->r", of_high, twice)
+        np.cumsum(np.take(of_low, self.low_order, axis=1), axis=1, out=low_up_to[:, 1:])
+        twice = np.take(low_up_to, self.below, axis=1)
+        twice += np.take(low_up_to, self.below_or_tied, axis=1)
+        pairs = np.einsum("rp,rp->r", np.take(of_high, self.high_order, axis=1), twice)
         return np.asarray(pairs / (2 * of_high.shape[1] * n_low), dtype=np.float64)
 
 

@@ -78,7 +78,9 @@ class Cutoffs:
 
     def sets_of(self, p_high: FloatVector) -> tuple[GradeSet, ...]:
         """Return the grades that are plausible for each patient."""
-        return tuple(map(self.set_of, p_high.tolist()))
+        is_high, is_low = p_high >= self.high_from, p_high <= self.low_to
+        kinds = np.array([GradeSet.NONE, GradeSet.LOW, GradeSet.HIGH, GradeSet.BOTH], dtype=np.object_)
+        return tuple(kinds[2 * is_high + is_low].tolist())
 
 
 @checked(p_high=NUMBERS, is_high=VALUES, error=SHARE, kind=choice(*SetKind))

@@ -11,8 +11,10 @@ further networks, fitted within the folds, would remove it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Annotated, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,7 @@ from nephrograde.evaluation.maps import VennAbersMap
 from nephrograde.evaluation.recalibration import Way, learn_map, why_not_learnt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nephrograde.evaluation.remarks import Reason
     from nephrograde.evaluation.scores import ModelScores, SplitName
@@ -86,28 +88,70 @@ class CrossFitted:
             split: Of the scores.
         """
         patients = self.patients
-        nothing = np.full(len(patients), math.nan)
-        by_way = {way: self.probabilities.get(way, nothing) for way in Way}
-        low, high = self.bounds or (nothing, nothing)
+        nothing = [math.nan] * len(patients)
         nobody: tuple[GradeSet | None, ...] = (None,) * len(patients)
-        by_kind = {kind: self.sets.get(kind, nobody) for kind in SetKind}
-        folds = patients.folds or (None,) * len(patients)
-        for k, patient_id in enumerate(patients.patient_ids):
-            yield CalibratedScore(
-                patient_id,
-                model,
-                split,
-                folds[k],
-                int(patients.is_high[k]),
-                float(patients.p_high[k]),
-                platt=float(by_way[Way.PLATT][k]),
-                isotonic=float(by_way[Way.ISOTONIC][k]),
-                venn_abers=float(by_way[Way.VENN_ABERS][k]),
-                venn_abers_low=float(low[k]),
-                venn_abers_high=float(high[k]),
-                by_class=by_kind[SetKind.BY_CLASS][k],
-                marginal=by_kind[SetKind.MARGINAL][k],
-            )
+        by_way = [self.probabilities[way].tolist() if way in self.probabilities else nothing for way in Way]
+        low, high = (bound.tolist() for bound in self.bounds) if self.bounds else (nothing, nothing)
+        columns = (
+            patients.patient_ids,
+            patients.folds or nobody,
+            patients.is_high.astype(int).tolist(),
+            patients.p_high.tolist(),
+            *by_way,
+            low,
+            high,
+            *(self.sets.get(kind, nobody) for kind in SetKind),
+        )
+        for patient_id, fold, *values in zip(*columns, strict=True):
+            yield CalibratedScore(patient_id, model, split, fold, *values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgedPatients:
+    """The patients of one model in one split, as :class:`CrossFitted`."""
+
+    fitted: CrossFitted
+    model: str
+    split: SplitName
+
+    def __len__(self) -> int:
+        return len(self.fitted.patients)
+
+    def __iter__(self) -> Iterator[CalibratedScore]:
+        return self.fitted.rows(self.model, self.split)
+
+
+class JudgedRows(Sequence[CalibratedScore]):
+    """The rows of all models, each made when it is asked for: as objects, they would take more memory than all else.
+
+    Args:
+        parts: The patients of every model and split.
+    """
+
+    def __init__(self, parts: Iterable[JudgedPatients]) -> None:
+        self._parts = tuple(parts)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def __iter__(self) -> Iterator[CalibratedScore]:
+        return chain.from_iterable(self._parts)
+
+    @overload
+    def __getitem__(self, index: int) -> CalibratedScore: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[CalibratedScore, ...]: ...
+    def __getitem__(self, index: int | slice) -> CalibratedScore | tuple[CalibratedScore, ...]:
+        if isinstance(index, slice):
+            return tuple(self)[index]
+        where = range(len(self))[index]
+        return next(islice(self, where, None))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
 
 def cross_fit(oof: ModelScores, *, error: float, seed: int) -> CrossFitted:
@@ -192,15 +236,15 @@ def _fitted(
             probabilities[way] = found
     sets: dict[SetKind, tuple[GradeSet, ...]] = {}
     for kind in SetKind:
-        given: dict[int, GradeSet] = {}
+        given = np.empty(len(new), dtype=np.object_)
         for learnt, applied in parts:
             reason = why_no_sets(oof.is_high[learnt], error=error, kind=kind)
             if reason is not None:
                 reasons[kind] = reason
                 break
             cutoffs = conformal_cutoffs(oof.p_high[learnt], oof.is_high[learnt], error=error, kind=kind)
-            given.update(zip(applied.tolist(), cutoffs.sets_of(new.p_high[applied]), strict=True))
+            given[applied] = cutoffs.sets_of(new.p_high[applied])
         else:
-            sets[kind] = tuple(given[k] for k in range(len(new)))
+            sets[kind] = tuple(given.tolist())
     bounds = (low, high) if Way.VENN_ABERS in probabilities else None
     return CrossFitted(new, probabilities, bounds, sets, reasons, is_drawn)

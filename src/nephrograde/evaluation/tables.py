@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_type_hints
 
@@ -56,7 +56,7 @@ def write_table(rows: Iterable[object], kind: type[object], table_path: Path) ->
         table_path: The file; its folder is created if it is missing.
     """
     columns = tuple(field.name for field in fields(kind))  # type: ignore[arg-type]
-    write_rows(table_path, columns, (_cells(row) for row in rows))
+    write_rows(table_path, columns, (_cells(row, columns) for row in rows))
 
 
 def read_table(kind: type[Row], table_path: Path) -> tuple[Row, ...]:
@@ -106,7 +106,7 @@ def write_estimates(estimates: Sequence[ModelEstimate], estimates_path: Path) ->
         estimates_path,
         ESTIMATE_COLUMNS,
         (
-            {"model": model, "split": split, **_cells(replace(made, method=_with_note(made)))}
+            {"model": model, "split": split, **_cells(replace(made, method=_with_note(made)), ESTIMATE_COLUMNS[2:])}
             for model, split, made in estimates
         ),
     )
@@ -149,8 +149,8 @@ def _types(kind: type[object]) -> dict[str, Any]:
     return {field.name: types[field.name] for field in fields(kind) if field.init}  # type: ignore[arg-type]
 
 
-def _cells(row: object) -> dict[str, object]:
-    cells = without_nan(asdict(row))  # type: ignore[call-overload]
+def _cells(row: object, columns: Iterable[str]) -> dict[str, object]:
+    cells = without_nan({name: getattr(row, name) for name in columns})
     return {name: int(value) if isinstance(value, bool) else value for name, value in cells.items()}
 
 

@@ -19,7 +19,7 @@ from nephrograde.evaluation.calibration import (
     expected_calibration_error,
 )
 from nephrograde.evaluation.conformal import SetKind, conformal_cutoffs, why_no_sets
-from nephrograde.evaluation.cross_fit import CalibratedScore, cross_fit, fit_to_all
+from nephrograde.evaluation.cross_fit import CalibratedScore, JudgedPatients, JudgedRows, cross_fit, fit_to_all
 from nephrograde.evaluation.delong import normal_quantile
 from nephrograde.evaluation.recalibration import NOT_LEARNT, Way
 from nephrograde.evaluation.referral import ReferralRow, estimate_referral
@@ -28,7 +28,7 @@ from nephrograde.evaluation.scores import SPLITS
 from nephrograde.evaluation.tables import read_table, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.evaluation.cross_fit import CrossFitted
@@ -101,7 +101,7 @@ class Uncertainty:
     recalibrations: tuple[RecalibrationRow, ...] = ()
     cutoffs: tuple[ConformalRow, ...] = ()
     referrals: tuple[ReferralRow, ...] = ()
-    patients: tuple[CalibratedScore, ...] = ()
+    patients: Sequence[CalibratedScore] = ()
 
     def of(self, model: str) -> Uncertainty:
         """Select the rows of one model.
@@ -152,7 +152,7 @@ def estimate_uncertainty(
     recalibrations: list[RecalibrationRow] = []
     cutoffs: list[ConformalRow] = []
     referrals: list[ReferralRow] = []
-    patients: list[CalibratedScore] = []
+    patients: list[JudgedPatients] = []
     for model in scores.models:
         oof = scores.of(model, "oof")
         own = (frozen or {}).get(model)
@@ -163,13 +163,13 @@ def estimate_uncertainty(
             fitted = _fit(scores, model, split, settings) if own is None else own.apply(patients_of_split)
             if fitted is None or not len(patients_of_split):
                 continue
-            patients += fitted.rows(model, split)
+            patients.append(JudgedPatients(fitted, model, split))
             is_calibrated = split == "oof" and model in calibrated
             recalibrations += _recalibrations(fitted, settings, model=model, split=split, is_calibrated=is_calibrated)
             referrals += estimate_referral(
                 fitted, thresholds[model], settings, calibrated_on=calibrated_on, model=model, split=split
             )
-    return Uncertainty(tuple(recalibrations), tuple(cutoffs), tuple(referrals), tuple(patients))
+    return Uncertainty(tuple(recalibrations), tuple(cutoffs), tuple(referrals), JudgedRows(patients))
 
 
 def write_uncertainty(found: Uncertainty, run: RunFolder) -> None:
