@@ -25,6 +25,10 @@ ALIKE = 1e-9
 
 _FIRTH_STEPS = 100
 _FIRTH_SOLVED = 1e-9
+_MANY = 5000
+"""Patients from which on Newton's steps are taken here: statsmodels copies the columns several times in every step."""
+_NEWTON_STEPS = 25
+_NEWTON_SOLVED = 1e-11
 _SOLVED = 1e-5  # largest gradient of the log-likelihood per patient at which a fit counts as converged
 
 
@@ -67,12 +71,46 @@ def fit_logistic(
         start: Starting value of a single coefficient.
 
     Returns:
-        The fit; None if it does not converge.
+        The fit; None if it does not converge. From 5,000 patients on, it equals that of statsmodels to 1e-9 of a
+        standard error.
 
     >>> fit = fit_logistic(np.ones((4, 1)), np.array([False, True, True, True]))
     >>> round(float(fit.coefficients[0]), 4)
     1.0986
     """
+    if truths.size >= _MANY:
+        found = _newton(columns, truths, 0.0 if offset is None else offset, start)
+        if found is not None:
+            return found
+    return _fit_with_statsmodels(columns, truths, offset=offset, start=start)
+
+
+def _newton(
+    columns: Columns, truths: BoolVector | FloatVector, offset: FloatVector | float, start: float | None
+) -> LogisticFit | None:
+    """Maximise the likelihood by Newton's steps; None if they do not settle within a few."""
+    from scipy.special import expit
+
+    coefficients = np.zeros(columns.shape[1]) if start is None else np.array([start])
+    for _ in range(_NEWTON_STEPS):
+        shares = expit(columns @ coefficients + offset)
+        information = columns.T @ (columns * (shares * (1.0 - shares))[:, np.newaxis])
+        try:
+            covariance = np.linalg.inv(information)
+        except np.linalg.LinAlgError:
+            return None
+        step = covariance @ (columns.T @ (truths - shares))
+        coefficients = coefficients + step
+        if not np.isfinite(coefficients).all():
+            return None
+        if (np.abs(step) <= _NEWTON_SOLVED * np.sqrt(np.diag(covariance))).all():
+            return LogisticFit(coefficients, covariance)
+    return None
+
+
+def _fit_with_statsmodels(
+    columns: Columns, truths: BoolVector | FloatVector, *, offset: FloatVector | None, start: float | None
+) -> LogisticFit | None:
     # statsmodels.api would bring all of statsmodels, which takes longer than the fit.
     from statsmodels.genmod.families import Binomial
     from statsmodels.genmod.generalized_linear_model import GLM
