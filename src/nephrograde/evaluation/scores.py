@@ -8,7 +8,7 @@ probability.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -68,8 +68,9 @@ class ModelScores:
         >>> ModelScores(("A", "B"), truths, p_high, (0, None)).known_folds is None
         True
         """
-        known = tuple(fold for fold in self.folds if fold is not None)
-        return known if known and len(known) == len(self) else None
+        if not self.folds or len(self.folds) != len(self) or None in self.folds:
+            return None
+        return cast("tuple[int, ...]", self.folds)
 
     def select(self, patient_ids: tuple[str, ...]) -> ModelScores:
         """Select the given patients, in the given order; all of them must be present.
