@@ -1,10 +1,10 @@
 """How long do the page and the PDF of a study with nine models take? Each in a fresh process, imports included.
 
-The study of ``nephrograde demo`` (three arms on three phases, three baselines) is run on a small synthetic cohort, with
-tiny pictures and one epoch: the networks learn nothing, but the report has everything that nine models give. Then the page
-is written and printed, in turns. Other programs change the time that passes, less the time of the processors; both are
-shown with the load, and the first is judged. The exit code is 1 where the page takes longer than 3 s or the PDF longer
-than 12 s, by the median of the turns.
+The study of ``nephrograde demo`` (three arms on three phases, three baselines) is run on a small synthetic cohort,
+with tiny pictures and one epoch: the networks learn nothing, but the report has everything that nine models give.
+Then the page is written and printed, in turns. Other programs change the time that passes, less the time of the
+processors; both are shown with the load, and the first is judged. The exit code is 1 where the page takes longer than
+3 s or the PDF longer than 12 s, by the median of the turns.
 
 Run: python -m bench.report [--turns 3] [--patients 150] [--folds 2] [--lang en]
 """
