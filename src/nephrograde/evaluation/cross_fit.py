@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, TypeAlias, overload
 
 import numpy as np
@@ -24,7 +23,7 @@ from nephrograde.evaluation.maps import VennAbersMap
 from nephrograde.evaluation.recalibration import Way, learn_map, why_not_learnt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from nephrograde.evaluation.remarks import Reason
     from nephrograde.evaluation.scores import ModelScores, SplitName
@@ -106,46 +105,31 @@ class CrossFitted:
             yield CalibratedScore(patient_id, model, split, fold, *values)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class JudgedPatients:
-    """The patients of one model in one split, as :class:`CrossFitted`."""
-
-    fitted: CrossFitted
-    model: str
-    split: SplitName
-
-    def __len__(self) -> int:
-        return len(self.fitted.patients)
-
-    def __iter__(self) -> Iterator[CalibratedScore]:
-        return self.fitted.rows(self.model, self.split)
-
-
 class JudgedRows(Sequence[CalibratedScore]):
-    """The rows of all models, each made when it is asked for: as objects, they would take more memory than all else.
+    """The rows of many patients, made or read each time they are gone through, as they would take most of the memory.
 
     Args:
-        parts: The patients of every model and split.
+        give: Makes or reads the rows.
     """
 
-    def __init__(self, parts: Iterable[JudgedPatients]) -> None:
-        self._parts = tuple(parts)
-
-    def __len__(self) -> int:
-        return sum(map(len, self._parts))
+    def __init__(self, give: Callable[[], Iterable[CalibratedScore]]) -> None:
+        self._give = give
 
     def __iter__(self) -> Iterator[CalibratedScore]:
-        return chain.from_iterable(self._parts)
+        return iter(self._give())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
     @overload
     def __getitem__(self, index: int) -> CalibratedScore: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[CalibratedScore, ...]: ...
     def __getitem__(self, index: int | slice) -> CalibratedScore | tuple[CalibratedScore, ...]:
-        if isinstance(index, slice):
-            return tuple(self)[index]
-        where = range(len(self))[index]
-        return next(islice(self, where, None))
+        return tuple(self)[index]
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and tuple(self) == tuple(other)

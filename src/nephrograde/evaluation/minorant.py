@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from nephrograde.vocabulary import FloatVector
 
 _ONE_BY_ONE = 8
@@ -47,7 +45,7 @@ def isotonic_with_one_more(counts: FloatVector, highs: FloatVector) -> FloatVect
     found = np.empty(counts.size)
     k = 0
     while k < counts.size:
-        after = _first_below((x_left, y_left), (x_right, y_right), x, y, k + 1)
+        after = _first_below((x_left, y_left), (x_right, y_right), (x, y), k + 1)
         found[k:after] = (y_right - y_left) / (x_right - x_left)
         if after == counts.size:
             break
@@ -59,9 +57,10 @@ def isotonic_with_one_more(counts: FloatVector, highs: FloatVector) -> FloatVect
 
 
 def _first_below(
-    left: tuple[float, float], right: tuple[float, float], x: FloatVector, y: FloatVector, start: int
+    left: tuple[float, float], right: tuple[float, float], points: tuple[FloatVector, FloatVector], start: int
 ) -> int:
-    """The first point from ``start``, moved left and down by one, below the line; the number of scores if there is none."""
+    """The first point from ``start`` below the line when moved left and down by one; the number of scores if none."""
+    x, y = points
     scores = x.size - 1
     x_ahead, y_ahead = right[0] - left[0], right[1] - left[1]
     for k in range(start, min(start + _ONE_BY_ONE, scores)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from nephrograde.evaluation.calibration import (
     expected_calibration_error,
 )
 from nephrograde.evaluation.conformal import SetKind, conformal_cutoffs, why_no_sets
-from nephrograde.evaluation.cross_fit import CalibratedScore, JudgedPatients, JudgedRows, cross_fit, fit_to_all
+from nephrograde.evaluation.cross_fit import CalibratedScore, JudgedRows, cross_fit, fit_to_all
 from nephrograde.evaluation.delong import normal_quantile
 from nephrograde.evaluation.recalibration import NOT_LEARNT, Way
 from nephrograde.evaluation.referral import ReferralRow, estimate_referral
@@ -113,7 +114,7 @@ class Uncertainty:
             tuple(row for row in self.recalibrations if row.model == model),
             tuple(row for row in self.cutoffs if row.model == model),
             tuple(row for row in self.referrals if row.model == model),
-            tuple(row for row in self.patients if row.model == model),
+            JudgedRows(lambda: (row for row in self.patients if row.model == model)),
         )
 
 
@@ -152,7 +153,7 @@ def estimate_uncertainty(
     recalibrations: list[RecalibrationRow] = []
     cutoffs: list[ConformalRow] = []
     referrals: list[ReferralRow] = []
-    patients: list[JudgedPatients] = []
+    judged: list[tuple[CrossFitted, str, SplitName]] = []
     for model in scores.models:
         oof = scores.of(model, "oof")
         own = (frozen or {}).get(model)
@@ -163,13 +164,13 @@ def estimate_uncertainty(
             fitted = _fit(scores, model, split, settings) if own is None else own.apply(patients_of_split)
             if fitted is None or not len(patients_of_split):
                 continue
-            patients.append(JudgedPatients(fitted, model, split))
+            judged.append((fitted, model, split))
             is_calibrated = split == "oof" and model in calibrated
             recalibrations += _recalibrations(fitted, settings, model=model, split=split, is_calibrated=is_calibrated)
             referrals += estimate_referral(
                 fitted, thresholds[model], settings, calibrated_on=calibrated_on, model=model, split=split
             )
-    return Uncertainty(tuple(recalibrations), tuple(cutoffs), tuple(referrals), JudgedRows(patients))
+    return Uncertainty(tuple(recalibrations), tuple(cutoffs), tuple(referrals), _rows_of(judged))
 
 
 def write_uncertainty(found: Uncertainty, run: RunFolder) -> None:
@@ -192,7 +193,7 @@ def read_uncertainty(run: RunFolder) -> Uncertainty:
         run: The run folder.
 
     Raises:
-        RunError: A table is damaged.
+        RunError: A table is damaged; that of the patients is read when its rows are gone through.
     """
 
     def table(kind: type[Row], path: Path) -> tuple[Row, ...]:
@@ -202,8 +203,12 @@ def read_uncertainty(run: RunFolder) -> Uncertainty:
         table(RecalibrationRow, run.recalibration_path),
         table(ConformalRow, run.conformal_path),
         table(ReferralRow, run.referral_path),
-        table(CalibratedScore, run.calibrated_path),
+        JudgedRows(lambda: table(CalibratedScore, run.calibrated_path)),
     )
+
+
+def _rows_of(judged: Sequence[tuple[CrossFitted, str, SplitName]]) -> JudgedRows:
+    return JudgedRows(lambda: chain.from_iterable(fitted.rows(model, split) for fitted, model, split in judged))
 
 
 def _fit(scores: Scores, model: str, split: SplitName, settings: EvaluateSettings) -> CrossFitted | None:
