@@ -96,8 +96,10 @@ def examine_cohort(
     findings += _without_kidneys(cohort, study, qualities)
     findings += _duplicated_images(keys, qualities)
     findings += _patients_twice(keys, marks or {})
+    findings += _patients_mixed(keys, marks or {})
+    known = set(keys)
     for case in cohort.cases:
-        own = {phase: qualities[case.patient_id, phase] for phase in cohort.phases if (case.patient_id, phase) in keys}
+        own = {phase: qualities[case.patient_id, phase] for phase in cohort.phases if (case.patient_id, phase) in known}
         findings += _mixed_scans(case.patient_id, own)
     return CohortQuality(
         tuple(findings), tuple(_counts(cohort, study, qualities)), {key: qualities[key] for key in keys}
@@ -182,7 +184,7 @@ def _duplicated_images(keys: Sequence[ScanKey], qualities: Mapping[ScanKey, Scan
 
 
 def _patients_twice(keys: Sequence[ScanKey], marks: Mapping[ScanKey, PersonMarks]) -> Iterator[Finding]:
-    """Report ids that share a study, a frame of reference or a person, and rows that combine two persons."""
+    """Report ids that share a study, a frame of reference or a person."""
     kinds = {"study": "StudyInstanceUID", "frame": "FrameOfReferenceUID", "person": "name, birth date and sex"}
     named: set[tuple[str, str]] = set()
     for kind, words in kinds.items():
@@ -205,9 +207,16 @@ def _patients_twice(keys: Sequence[ScanKey], marks: Mapping[ScanKey, PersonMarks
                     message = f"the DICOM headers give the same {words} as those of patient {first}."
                     remedy = "If they are one person, keep one row; else the two leak from training to test."
                     yield Finding(patient, "", "", "patient-twice", "warning", message, remedy)
-    for patient in dict.fromkeys(key[0] for key in keys):
-        born = {marks[key].born for key in keys if key[0] == patient and key in marks} - {""}
-        if len(born) > 1:
+
+
+def _patients_mixed(keys: Sequence[ScanKey], marks: Mapping[ScanKey, PersonMarks]) -> Iterator[Finding]:
+    """Report rows that combine two persons."""
+    born_of: dict[str, set[str]] = {key[0]: set() for key in keys}
+    for key in keys:
+        if key in marks:
+            born_of[key[0]].add(marks[key].born)
+    for patient, born in born_of.items():
+        if len(born - {""}) > 1:
             message = "the DICOM headers of this row's phases give different birth dates or sexes."
             remedy = "See that all phases of the row are of one person."
             yield Finding(patient, "", "", "patient-mixed", "warning", message, remedy)

@@ -56,17 +56,43 @@ def render(template: str, *, is_synthetic: bool, **contents: object) -> str:
     Returns:
         The page.
     """
-    opened = _environment().get_template(template)
-    page = opened.render(
-        numbering=Numbering(),
-        language=spoken(),
-        html_language=HTML_LANGUAGES[spoken()],
-        synthetic=t(SYNTHETIC) if is_synthetic else "",
-        research_use_only=t(RESEARCH_USE_ONLY),
-        nothing=NOTHING,
-        **contents,
-    )
+    page = _environment().get_template(template).render(**_shared(is_synthetic=is_synthetic), **contents)
     return page.lstrip()
+
+
+def write_rendered(template: str, page_path: Path, *, is_synthetic: bool, **contents: object) -> Path:
+    """Render a template in the current language into a file, atomically and piece by piece.
+
+    For pages with a picture of every scan, which are larger than anything else that is in memory.
+
+    Args:
+        template: As of :func:`render`.
+        page_path: The file; its folder is created if it is missing.
+        is_synthetic: As of :func:`render`.
+        contents: As of :func:`render`.
+
+    Returns:
+        ``page_path``.
+    """
+    opened = _environment().get_template(template)
+    pieces = opened.generate(**_shared(is_synthetic=is_synthetic), **contents)
+    first = next((piece.lstrip() for piece in pieces if not piece.isspace()), "")
+    with replaced(page_path) as temporary_path, temporary_path.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.write(first)
+        stream.writelines(pieces)
+    return page_path
+
+
+def _shared(*, is_synthetic: bool) -> dict[str, object]:
+    """The contents that every template has."""
+    return {
+        "numbering": Numbering(),
+        "language": spoken(),
+        "html_language": HTML_LANGUAGES[spoken()],
+        "synthetic": t(SYNTHETIC) if is_synthetic else "",
+        "research_use_only": t(RESEARCH_USE_ONLY),
+        "nothing": NOTHING,
+    }
 
 
 @cache

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.files import read_json, read_rows
-from nephrograde.report.pages.page import picture_uri, render, write_page
+from nephrograde.report.pages.page import picture_uri, write_rendered
 from nephrograde.report.text.language import phase_in_words, speaking, t
 from nephrograde.report.text.numbers import NOTHING, counted
 from nephrograde.run.quality_folder import QualityFolder
@@ -25,15 +25,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One scan of a patient; ``data_uri`` is empty if the image cannot be read.
+    """One scan of a patient; ``path`` is None if the image cannot be read.
 
     ``regions`` are what the arms are shown of it: how each is drawn ("-" if it is not on this slice), and in words.
     """
 
     phase: str
-    data_uri: str
+    path: Path | None
     figures: str
     regions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def data_uri(self) -> str:
+        """The picture, read where the page needs it; empty if there is none."""
+        return "" if self.path is None else picture_uri(self.path.read_bytes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,9 @@ def write_quality_page(quality_dir: Path, page_path: Path, language: Language = 
     counts = read_rows(folder.counts_path)
     with speaking(language):
         patients = _patients(scans, findings, quality_dir)
-        page = render(
+        return write_rendered(
             "quality.html.j2",
+            page_path,
             is_synthetic=bool(about.get("synthetic")),
             about=about,
             summary=_summary(about, scans, findings),
@@ -99,7 +105,6 @@ def write_quality_page(quality_dir: Path, page_path: Path, language: Language = 
             odd=[patient for patient in patients if patient.findings],
             sound=[patient for patient in patients if not patient.findings],
         )
-    return write_page(page, page_path)
 
 
 def _summary(about: Mapping[str, Any], scans: Sequence[Row], findings: Sequence[Finding]) -> list[str]:
@@ -132,15 +137,16 @@ def _patients(scans: Sequence[Row], findings: Sequence[Finding], quality_dir: Pa
     rows: dict[str, list[Row]] = {finding.patient_id: [] for finding in findings if finding.leaves_patient_out}
     for row in scans:
         rows.setdefault(row["patient_id"], []).append(row)
+    of_patient: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        of_patient[finding.patient_id].append(finding)
     entries = [
         PatientEntry(
             anchor=f"patient-{number}",
             patient_id=patient_id,
             grade=_grade(own[0]) if own else "",
             pictures=tuple(_picture(row, quality_dir) for row in own),
-            findings=tuple(
-                sorted((one for one in findings if one.patient_id == patient_id), key=lambda one: one.severity)
-            ),
+            findings=tuple(sorted(of_patient.get(patient_id, ()), key=lambda one: one.severity)),
         )
         for number, (patient_id, own) in enumerate(rows.items(), start=1)
     ]
@@ -155,12 +161,10 @@ def _grade(row: Row) -> str:
 
 def _picture(row: Row, quality_dir: Path) -> Picture:
     thumb_path = quality_dir / row["thumb"]
-    data_uri = ""
-    if row["thumb"] and thumb_path.is_file():
-        data_uri = picture_uri(thumb_path.read_bytes())
+    is_there = row["thumb"] and thumb_path.is_file()
     figures = [row["size"], t("{spacing} mm", spacing=row["spacing_mm"]) if row["spacing_mm"] else "", row["kernel"]]
     regions = tuple(map(_region, filter(None, row.get("regions", "").split(";"))))
-    return Picture(row["phase"], data_uri, " · ".join(filter(None, figures)), regions)
+    return Picture(row["phase"], thumb_path if is_there else None, " · ".join(filter(None, figures)), regions)
 
 
 def _region(text: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from nephrograde.report.pages.page import picture_uri, render, write_page
+from nephrograde.report.pages.page import picture_uri, write_rendered
 from nephrograde.report.text.language import phase_in_words, speaking
 from nephrograde.report.text.series_words import details_in_words, kind_in_words, sight_in_words
 from nephrograde.volume.phase.evidence import PHASES
@@ -15,7 +15,7 @@ from nephrograde.volume.series_table import read_series
 from nephrograde.volume.statement import CONFLICT, MASK_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.report.text.language import Language
@@ -39,7 +39,12 @@ class SeriesLine:
     is_unsure: bool
     is_contradicted: bool
     is_mask: bool
-    pictures: tuple[str, ...]
+    picture_paths: tuple[Path, ...]
+
+    @property
+    def pictures(self) -> Iterator[str]:
+        """The pictures, each read where the page needs it."""
+        return (picture_uri(path.read_bytes()) for path in self.picture_paths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +84,19 @@ def write_series_page(series_csv_path: Path, thumbs_dir: Path, page_path: Path, 
     """
     entries = read_series(series_csv_path)
     with speaking(language):
-        html = _render(entries, thumbs_dir)
-    return write_page(html, page_path)
+        return _write(entries, thumbs_dir, page_path)
 
 
-def _render(entries: Sequence[SeriesEntry], thumbs_dir: Path) -> str:
+def _write(entries: Sequence[SeriesEntry], thumbs_dir: Path, page_path: Path) -> Path:
     ordered = sorted(entries, key=_patient)
     blocks = [_block(patient, list(members), thumbs_dir) for patient, members in groupby(ordered, key=_patient)]
     blocks.sort(key=lambda block: (not block.is_contradicted, not block.is_first, block.patient_id))
     is_synthetic = any("SYNTHETIC" in entry.description for entry in entries)
     counts = Counter(line.phase for block in blocks for line in block.chosen)
     reasons = Counter(line.kind for block in blocks for line in block.others)
-    return render(
+    return write_rendered(
         "series.html.j2",
+        page_path,
         is_synthetic=is_synthetic,
         blocks=blocks,
         contradicted=[block for block in blocks if block.is_contradicted],
@@ -133,7 +138,7 @@ def _line(entry: SeriesEntry, thumbs_dir: Path) -> SeriesLine:
         is_mask=entry.reason.code == "mask-taken",
         is_contradicted=is_contradicted(entry),
         is_unsure=is_unsure(entry),
-        pictures=tuple(picture_uri(path.read_bytes()) for path in paths if path.parent == thumbs_dir and path.exists()),
+        picture_paths=tuple(path for path in paths if path.parent == thumbs_dir and path.exists()),
     )
 
 
