@@ -118,6 +118,8 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/pooling.py
 	$(BIN)/python -m bench.deidentify
 	$(UV_INDEX) $(BIN)/python -m bench.install
+	-$(BIN)/python -m bench.report
+	-$(BIN)/python -m bench.growth
 
 clean:
 	rm -rf $(VENV) demo build/docs

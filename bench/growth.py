@@ -99,7 +99,7 @@ def scan(top: Path) -> None:
     from nephrograde.scanning import scan_export
     from nephrograde.sources.scan.scan import ScanSettings
 
-    (top / "scanned").mkdir()
+    (top / "scanned").mkdir(exist_ok=True)
     scan_export(top / "export", top / "scanned" / "cohort.csv", settings=ScanSettings())
 
 
