@@ -183,8 +183,11 @@ def many_scores(patients: int, models: int) -> Scores:
         log_odds = 1.5 * (is_high - 0.5) + 0.7 * shared + 0.7 * rng.normal(size=patients)
         p_high = (1 / (1 + np.exp(-log_odds))).tolist()
         for k in range(patients):
-            split, fold = ("test", None) if k % 10 < 3 else ("oof", k % 5)
-            rows.append(Score(f"P{k:06d}", f"model-{model}", split, fold, bool(is_high[k]), p_high[k]))
+            name, high = f"model-{model}", bool(is_high[k])
+            if k % 10 < 3:
+                rows.append(Score(f"P{k:06d}", name, "test", None, high, p_high[k]))
+            else:
+                rows.append(Score(f"P{k:06d}", name, "oof", k % 5, high, p_high[k]))
     return Scores(tuple(rows))
 
 

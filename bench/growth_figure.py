@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,14 +22,15 @@ def draw(costs_s: Mapping[str, Mapping[int, float]], figure_path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    style = {"svg.fonttype": "none", "svg.hashsalt": "nephrograde", "font.size": 9, "axes.spines.top": False}
-    with mpl.rc_context({**style, "axes.spines.right": False}):
+    style: Any = {"svg.fonttype": "none", "svg.hashsalt": "nephrograde", "font.size": 9}
+    with mpl.rc_context(style):
         figure = Figure(figsize=(7.0, 4.2), layout="constrained")
         axes = figure.add_subplot()
         for (stage, by_size), colour, mark in zip(costs_s.items(), COLOURS, MARKS, strict=False):
             sizes = sorted(by_size)
             axes.plot(sizes, [by_size[size] for size in sizes], color=colour, marker=mark, markersize=4.5, label=stage)
         sizes = sorted({size for by_size in costs_s.values() for size in by_size})
+        axes.spines[["top", "right"]].set_visible(False)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

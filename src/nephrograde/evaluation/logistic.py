@@ -96,7 +96,7 @@ def _newton(
         shares = expit(columns @ coefficients + offset)
         information = columns.T @ (columns * (shares * (1.0 - shares))[:, np.newaxis])
         try:
-            covariance = np.linalg.inv(information)
+            covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
         except np.linalg.LinAlgError:
             return None
         step = covariance @ (columns.T @ (truths - shares))
