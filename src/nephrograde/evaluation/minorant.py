@@ -36,7 +36,7 @@ def isotonic_with_one_more(counts: FloatVector, highs: FloatVector) -> FloatVect
         Vovk, Petej & Fedorova 2015, NIPS 28:892, algorithms 1 and 2.
 
     >>> isotonic_with_one_more(np.array([1.0, 1.0, 2.0]), np.array([0.0, 1.0, 1.0])).round(2).tolist()
-    [0.5, 0.67, 0.67]
+    [0.5, 0.75, 0.75]
     """
     x, y = np.concatenate([[0.0], np.cumsum(counts)]), np.concatenate([[0.0], np.cumsum(highs)])
     right = _lower_hull(np.concatenate([[-1.0], x]), np.concatenate([[-1.0], y]))[1:]
