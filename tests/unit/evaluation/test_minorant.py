@@ -39,3 +39,11 @@ def test_a_change_at_any_distance_is_found(pairs: int) -> None:
     for shifted in (highs, highs[1:], highs[2:]):
         found = isotonic_with_one_more(np.ones(shifted.size), shifted)
         assert found == pytest.approx(one_by_one(np.ones(shifted.size), shifted), abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", [2, 44, 82, 85, 185])
+def test_a_change_right_behind_a_stretch_is_found(seed: int) -> None:
+    """These seeds put a change at the first score behind those that are compared at once."""
+    highs = (np.random.default_rng(seed).random(300) < 0.04).astype(float)
+    found = isotonic_with_one_more(np.ones(300), highs)
+    assert found == pytest.approx(one_by_one(np.ones(300), highs), abs=1e-12)
