@@ -27,9 +27,8 @@ class PlattMap:
 
     def apply(self, p_high: FloatVector) -> FloatVector:
         """Recalibrate probabilities."""
-        from scipy.special import expit
-
-        return np.asarray(expit(self.intercept + self.slope * clipped_log_odds(p_high)), dtype=np.float64)
+        log_odds = self.intercept + self.slope * clipped_log_odds(p_high)
+        return np.asarray(np.exp(-np.logaddexp(0.0, -log_odds)), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

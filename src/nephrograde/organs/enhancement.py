@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import ndimage
 
 from nephrograde.organs.kidneys import AORTA, LEFT, RIGHT, find_organs
 from nephrograde.organs.landmarks import FAT_HU, coarse_grid, shrink
 from nephrograde.organs.nearness import Nearness
+from nephrograde.organs.smoothing import eroded_in_plane, gaussian
 from nephrograde.organs.windows import box_of, places_of, widened
 from nephrograde.volume.phase.evidence import PHASES, Evidence
 from nephrograde.volume.statement import Statement
@@ -131,7 +131,7 @@ def _measure_kidney(volume: Volume, organs: Organs, label: int) -> _Kidney | Non
     mask, part = found
     _, stride = coarse_grid(volume)
     fine = shrink(part, coarse_mm=FINE_MM)
-    values = ndimage.gaussian_filter(fine.values_hu, np.minimum(1.0 / np.array(fine.spacing_mm), 0.8), truncate=2.0)
+    values = gaussian(fine.values_hu, np.minimum(1.0 / np.array(fine.spacing_mm), 0.8), truncate=2.0)
     whole = _finer(mask, values.shape, [n / m for n, m in zip(stride, fine.stride, strict=True)])
     # The edge of a blurred organ is where its HU are halfway to those of the surrounding fat.
     tissue = whole & (values > (float(np.median(values[whole])) + FAT_AROUND_HU) / 2.0)
@@ -165,7 +165,7 @@ def _measure_aorta(volume: Volume, organs: Organs) -> float | None:
     if found is None:
         return None
     aorta, part = found
-    inner = ndimage.binary_erosion(aorta, np.ones((3, 3, 1), dtype=bool))
+    inner = eroded_in_plane(aorta)
     return float(np.median(shrink(part).values_hu[inner if inner.any() else aorta]))
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from nephrograde.errors import VolumeError, about_file
 from nephrograde.organs.landmarks import (
@@ -26,6 +25,7 @@ from nephrograde.organs.landmarks import (
     shrink,
 )
 from nephrograde.organs.nearness import Nearness, steps_within
+from nephrograde.organs.pieces import label_pieces
 from nephrograde.organs.sinus import with_sinus
 from nephrograde.organs.windows import box_between, box_of, gaussian_in, moved, seen_from, widened
 from nephrograde.volume.overlay import bring_over
@@ -213,7 +213,7 @@ def _grown(
     is_core: MaskArray, window: Window, inside: MaskArray, *, neck_mm: float, spacing_mm: Triple
 ) -> Iterator[_Piece]:
     """Restore the outer layer of each core that is large enough; the cores are given in a window."""
-    cores, _ = ndimage.label(is_core)
+    cores = label_pieces(is_core)
     sizes_ml = np.bincount(cores.ravel())[1:] * (float(np.prod(spacing_mm)) / 1000.0)
     is_likely = (sizes_ml > LEAST_ML) & (sizes_ml < MOST_ML)
     if not is_likely.any():

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
+from nephrograde.organs.pieces import label_pieces
+from nephrograde.organs.smoothing import gaussian, median_along
 from nephrograde.organs.windows import box_between, box_of, gaussian_in, span_of
 from nephrograde.volume.grid import Grid
 
@@ -157,7 +158,7 @@ def find_body(scan: CoarseScan) -> MaskArray | None:
     window = box_of(opened)
     if window is None:
         return None
-    pieces, _ = ndimage.label(opened[window])
+    pieces = label_pieces(opened[window])
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
     largest = np.zeros_like(solid)
@@ -224,7 +225,7 @@ def find_spine(scan: CoarseScan, body: MaskArray) -> tuple[Heights, Heights] | N
     slices = np.arange(body.shape[2])
     window = 1 + 2 * round(30.0 / spacing[2])
     line = [np.interp(slices, slices[is_column], place[is_column].astype(np.float64)) for place in (x, y)]
-    x_line, y_line = (ndimage.median_filter(place, window, mode="nearest") for place in line)
+    x_line, y_line = (median_along(place, window) for place in line)
     return x_line * spacing[0], y_line * spacing[1]
 
 
@@ -297,8 +298,8 @@ def find_aorta(scan: CoarseScan, spine: tuple[Heights, Heights], *, kidneys: Mas
     values = scan.values_hu[window].astype(np.float64)
     spacing = np.array(scan.spacing_mm)
     widths = np.array([3.0, 3.0, 10.0]) / spacing
-    mean = ndimage.gaussian_filter(values, widths, truncate=1.6)
-    spread = np.sqrt(np.maximum(ndimage.gaussian_filter(values**2, widths, truncate=1.6) - mean**2, 0.0))
+    mean = gaussian(values, widths, truncate=1.6)
+    spread = np.sqrt(np.maximum(gaussian(values**2, widths, truncate=1.6) - mean**2, 0.0))
     to_the_right_mm = np.maximum(-left_mm, 0.0)[box[0], None]
     is_blood = near if np.median(scan.values_hu[kidneys]) > 70.0 else near & (mean < 80.0)
     merit = np.where(is_blood, np.minimum(mean, 500.0) - 3.0 * spread - 2.0 * to_the_right_mm, -1e4)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +71,8 @@ class Nearness:
         marked = self._marked
         ball = _ball(limit_mm, self._spacing_mm, compare)
         if ball is None or not marked.any():
+            from scipy import ndimage  # slow to import, and hardly ever needed
+
             return np.asarray(compare(ndimage.distance_transform_edt(~marked, sampling=self._spacing_mm), limit_mm))
         size = marked.shape[0] * self._plane
         found = np.zeros(size, dtype=np.uint8)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy import ndimage
+
+from nephrograde.organs.smoothing import gaussian_along, reach_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,12 +124,11 @@ def gaussian_in(
         window: What is wanted.
         truncate: Standard deviations after which the kernel ends.
     """
-    reach = [int(truncate * float(width) + 0.5) for width in widths]
+    reach = [reach_of(width, truncate=truncate) for width in widths]
     outer = widened(window, reach, values.shape)
     smooth, inner = values[outer], seen_from(window, outer)
     for axis, width in enumerate(widths):
-        if width > 1e-15:  # as gaussian_filter decides
-            smooth = ndimage.gaussian_filter1d(smooth, float(width), axis=axis, truncate=truncate)
+        smooth = gaussian_along(smooth, float(width), axis, truncate=truncate)
         kept = [slice(None)] * 3
         kept[axis] = inner[axis]
         smooth = smooth[tuple(kept)]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.special import ive
 
 from nephrograde.errors import VolumeError
 from nephrograde.study import Window
-from nephrograde.volume.roi import apply_window, cut_box, cut_slice, measure_tumour
+from nephrograde.volume.roi import _blur_kernel, apply_window, cut_box, cut_slice, measure_tumour
 from nephrograde.volume.volume import Volume, make_volume
 
 if TYPE_CHECKING:
@@ -240,3 +241,32 @@ def test_an_empty_mask_cannot_be_measured(ramp: Callable[..., Volume]) -> None:
     with pytest.raises(VolumeError) as caught:
         measure_tumour(np.zeros((60, 50, 40), bool), ramp())
     assert caught.value.code == "mask-empty"
+
+
+@pytest.mark.parametrize("step", [0.6, 1.0, 2.0, 7.3])
+def test_few_planes_are_sampled_as_many_to_the_last_bit(step: float) -> None:
+    values = np.random.default_rng(8).normal(size=(61, 47, 9)).astype(np.float32)
+    volume = make_volume(values, spacing_mm=(1.0, 1.0, 1.0))
+    center_mm, size = (33.3, 20.9, 4.0), (24 * step, 18 * step)
+    few, many = (
+        cut_box(
+            volume,
+            None,
+            center_mm=center_mm,
+            size_mm=(*size, float(planes)),
+            voxels=(24, 18, planes),
+            antialias=True,
+        )[0]
+        for planes in (3, 9)
+    )
+    assert np.array_equal(few, many[:, :, 3:6])
+
+
+@pytest.mark.parametrize("step", [np.nextafter(1.0, 2.0), 1.001, 1.5, 3.7, 25.0])
+def test_the_blur_is_the_discrete_gaussian(step: float) -> None:
+    variance = (step**2 - 1.0) / (8.0 * np.log(2.0))
+    kernel = _blur_kernel(step)
+    orders = np.arange(len(kernel)) - len(kernel) // 2
+    assert kernel == pytest.approx(ive(np.abs(orders), variance) / ive(np.abs(orders), variance).sum(), abs=1e-15)
+    if step > 1.4:
+        assert float(kernel @ orders**2) == pytest.approx(variance, rel=2e-3)
