@@ -43,6 +43,10 @@ def _main() -> Callable[[], None]:
     The exit code is then 2, and 1 for ``doctor``, whose finding this is.
     """
     try:
+        from nephrograde.asked.plain import plain_command
+
+        if (command := plain_command(sys.argv[1:])) is not None:  # one that typer need not read
+            return command
         from nephrograde.cli import main
     except Exception as error:
         if "--debug" in sys.argv:

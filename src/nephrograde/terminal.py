@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack, contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
-
-import typer
 
 from nephrograde.errors import InputError, VolumeError
 from nephrograde.report.text.language import phase_in_words, speaking, spoken, t
@@ -38,7 +37,13 @@ def say(sentence: str, *, err: bool = False) -> None:
         sentence: The text.
         err: To standard error, where what is no result belongs.
     """
-    typer.echo(sentence, err=err)
+    stream = sys.stderr if err else sys.stdout
+    if stream is None or (stream.encoding or "").lower().replace("-", "") != "utf8":
+        from typer import echo  # which knows the consoles that need more
+
+        echo(sentence, err=err)
+    else:
+        print(sentence, file=stream, flush=True)
 
 
 def print_refusal(error: NephrogradeError) -> None:

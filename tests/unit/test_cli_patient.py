@@ -2,7 +2,7 @@
 
 import pytest
 
-from nephrograde.cli.patient import by_name, by_phase
+from nephrograde.asked.places import by_name, by_phase
 from nephrograde.errors import InputError
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nephrograde.cli.patient import PlaceOptions, places_of
+from nephrograde.asked.places import places_of
+from nephrograde.cli.patient import PlaceOptions
 from nephrograde.cli.shared import Lang, with_options
 from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.language import t

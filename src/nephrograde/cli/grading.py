@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from nephrograde.asked.answer import Wanted, answer
 from nephrograde.cli.completing import models_of_run
-from nephrograde.cli.many import answer_many, are_many_patients, patient_alone, refuse_options_of_one
-from nephrograde.cli.patient import PlaceOptions, places_of
+from nephrograde.cli.patient import PlaceOptions
 from nephrograde.cli.shared import Encoding, Lang, with_options
-from nephrograde.report.text.language import t
-from nephrograde.report.text.messages import told
-from nephrograde.terminal import say
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from nephrograde.predict.grader import Grader
-    from nephrograde.predict.grading import Grading
-    from nephrograde.predict.many.gather import Patients
 
 commands = typer.Typer()
 
@@ -81,9 +70,9 @@ class PredictOptions(PlaceOptions):
         False
     )
 
-    def texts(self) -> dict[str, list[str]]:
-        """As of every patient, with the size of pixels."""
-        return PlaceOptions.texts(self) | ({"pixel_mm": self.pixel_mm} if self.pixel_mm else {})
+    def wanted(self) -> Wanted:
+        """The same without what typer reads."""
+        return Wanted(**{one.name: getattr(self, one.name) for one in fields(self)})
 
 
 @commands.command()
@@ -121,41 +110,4 @@ def predict(
     Of many patients, each answer is printed as soon as it is there, and one who cannot be graded does not stop the
     others. The exit code is 0 if all were graded, 1 if some were not, 2 if nothing could be started or written.
     """
-    from nephrograde.export.loading import load, outside_of
-
-    grader = load(run, model, place="--model", outside=outside_of(options.outside), at_once=True)
-    if are_many_patients(grader, images) or options.annotations is not None or options.csv is not None:
-        from nephrograde.export.many import Outputs
-
-        found = _patients(grader, images, options)
-        outputs = Outputs(options.dicom, options.picture, options.csv)
-        raise typer.Exit(answer_many(grader, found, outputs, workers=options.workers, as_json=options.as_json))
-    places = places_of(grader, images, options, picture=options.picture)
-    if options.dicom is not None:
-        grading = _written(grader, options.dicom, places, err=options.as_json)
-    else:
-        grading = grader.grade_phases(**places) if grader.is_joined else grader.grade(**places)
-    say(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if options.as_json else told(grading.as_text()))
-
-
-def _patients(grader: Grader, images: Sequence[Path], options: PredictOptions) -> Patients:
-    """Many patients; or the one of the command, who also has a row in a table or the labels of a reader."""
-    from nephrograde.predict.many.gather import gather, labelled
-
-    if are_many_patients(grader, images):
-        refuse_options_of_one({**options.texts(), **({"clinical": options.clinical} if options.clinical else {})})
-        return gather(grader, images, annotations=options.annotations, encoding=options.encoding)
-    alone = patient_alone(grader, places_of(grader, images, options))
-    return labelled(grader, alone, options.annotations, place=str(images[0]))
-
-
-def _written(grader: Grader, folder: Path, places: Mapping[str, Any], *, err: bool) -> Grading:
-    """Grade, write the DICOM objects, and say where they are."""
-    from nephrograde.export.dicom_objects import grade_to_dicom
-
-    written = grade_to_dicom(grader, out_dir=folder, **places)
-    for phase in written.left_out:
-        say(t("The mask of {phase} is not written: its series names no frame of reference.", phase=phase), err=True)
-    paths = (written.report_path, written.capture_path, *written.segmentation_paths)
-    say(t("DICOM objects: {paths}", paths=", ".join(map(str, paths))), err=err)
-    return written.grading
+    raise typer.Exit(answer(run, images, model, options.wanted()))

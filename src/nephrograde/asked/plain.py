@@ -1,0 +1,104 @@
+"""The plain way to grade with a grader file: ``predict FILE SCAN`` and where the tumour is, read without typer.
+
+Importing typer, and the packages by which it checks arguments, takes as long as grading a scan. Only what is written out
+in full is read here; all else, and whatever might be refused, is left to typer, so that there is one help and one
+wording. Either way, the same function answers.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SEVERAL = {
+    "--mask": ("mask", Path),
+    "--box": ("box", str),
+    "--point": ("point", str),
+    "--slice": ("slice_", str),
+    "--kidneys": ("kidneys", Path),
+}
+"""Options that may be repeated, for the phases of a model: the name and kind of their values."""
+_ONCE = {"--model": "model", "--outside": "outside", "--lang": "lang"}
+_LANGUAGES = ("en", "zh")
+_PIPE_CLOSED, _INTERRUPTED = 1, 130
+"""Exit codes, as of typer."""
+
+
+class Plain(NamedTuple):
+    """A command that was read: the grader file, the scans, the model, and the options by name."""
+
+    run: Path
+    images: list[Path]
+    model: str | None
+    options: dict[str, Any]
+
+
+def read_plainly(given: Sequence[str]) -> Plain | None:
+    """Read the arguments of ``predict`` with a grader file; None if typer has to read them.
+
+    Args:
+        given: The arguments after ``nephrograde``.
+
+    >>> import tempfile
+    >>> grader = tempfile.NamedTemporaryFile(suffix=".zip")
+    >>> read_plainly(["predict", grader.name, "scan.nii.gz", "--slice", "-312.5 mm", "--json"]).options
+    {'slice_': ['-312.5 mm'], 'as_json': True}
+    >>> read_plainly(["predict", grader.name, "scan.nii.gz", "--help"]), read_plainly(["inspect", grader.name])
+    (None, None)
+    """
+    if not given or given[0] != "predict" or not all(word.strip() for word in given):
+        return None
+    paths: list[Path] = []
+    options: dict[str, Any] = {}
+    words = iter(given[1:])
+    for word in words:
+        if word == "--json":
+            options["as_json"] = True
+        elif not word.startswith("-"):
+            paths.append(Path(word))
+        elif (value := next(words, None)) is None:
+            return None
+        elif word in _SEVERAL:
+            name, kind = _SEVERAL[word]
+            options.setdefault(name, []).append(kind(value))
+        elif word in _ONCE:
+            options[_ONCE[word]] = value
+        else:
+            return None
+    if len(paths) < 2 or not paths[0].is_file() or options.get("lang", "en") not in _LANGUAGES:
+        return None
+    return Plain(paths[0], paths[1:], options.pop("model", None), options)
+
+
+def answer_plainly(plain: Plain, given: Sequence[str]) -> int:
+    """Grade, print the answer, and return the exit code.
+
+    Args:
+        plain: The command.
+        given: The arguments from which it was read.
+
+    Raises:
+        SystemExit: As of the command line.
+    """
+    from nephrograde.asked.answer import Wanted, answer
+    from nephrograde.asked.ending import ended
+    from nephrograde.report.text.language import speaking
+
+    wanted = Wanted(**plain.options)
+    with speaking(wanted.lang), ended(given):
+        try:
+            return answer(plain.run, plain.images, plain.model, wanted)
+        except KeyboardInterrupt:
+            raise SystemExit(_INTERRUPTED) from None
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                raise
+            # Whoever read the answer has gone; what Python still writes at its end goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(_PIPE_CLOSED) from None
