@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import struct
 import zipfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from nephrograde.errors import GraderError
 from nephrograde.export.printable import printable
@@ -42,6 +43,8 @@ _MOST_BYTES = 2_200_000_000
 MOST_TEXT_BYTES = 16_000_000
 """The manifest, and each member besides the graph, has some kilobytes."""
 _AGAIN = "Get the file again, or pack the model again."
+_Parts: TypeAlias = "tuple[bytes | memoryview, ...]"
+"""A whole file, one part after the other."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,17 +56,20 @@ class Archive:
         members: Content by name, without the manifest.
         sha256: Of each of them.
         written_by: The program and its version.
-        raw: The whole file, which the members refer to.
+        raw: The whole file, which the members refer to, in parts.
     """
 
     members: dict[str, memoryview]
     sha256: dict[str, str]
     written_by: str
-    raw: bytes = field(repr=False)
+    raw: tuple[bytes, ...] = field(repr=False)
 
     def file_sha256(self) -> str:
         """SHA-256 of the whole file, as it was read."""
-        return hashlib.sha256(self.raw).hexdigest()
+        digest = hashlib.sha256()
+        for part in self.raw:
+            digest.update(part)
+        return digest.hexdigest()
 
 
 def write_archive(archive_path: Path, members: Mapping[str, bytes]) -> str:
@@ -90,7 +96,7 @@ def write_archive(archive_path: Path, members: Mapping[str, bytes]) -> str:
                 archive.writestr(entry, content)
             archive.comment = b" " * _COMMENT_BYTES
         with stream.getbuffer() as raw:
-            raw[-_COMMENT_BYTES:] = _comment(raw, _entries(archive, raw))
+            raw[-_COMMENT_BYTES:] = _comment((raw,), _entries(archive, (raw,)))
             temporary_path.write_bytes(raw)
             return hashlib.sha256(raw).hexdigest()
 
@@ -104,20 +110,12 @@ def read_archive(archive_path: Path) -> Archive:
     Raises:
         GraderError: It is missing, no grader file, of a newer version, cut short, or was changed.
     """
-    raw = _read(archive_path)
-    try:
-        with open_archive(io.BytesIO(raw)) as archive:
-            entries = _entries(archive, raw)
-    except (ArchiveRefused, struct.error):
-        raise GraderError(
-            f"{archive_path} is not a grader file: it is no zip archive, or its end is missing. Give the file that "
-            "`nephrograde pack` wrote; if it was copied, copy it again."
-        ) from None
+    raw, entries = _read(archive_path)
     found: dict[str, memoryview] = {}
     for entry in entries:
         if entry.name in found:
             raise _refused(archive_path, f"it holds {entry.name} twice")
-        found[entry.name] = memoryview(raw)[entry.start : entry.start + entry.size]
+        found[entry.name] = _cut(raw, entry.start, entry.start + entry.size)
     if MANIFEST not in found:
         raise GraderError(
             f"{archive_path} is not a grader file: it holds no {MANIFEST}. Give the file that `nephrograde pack` wrote."
@@ -129,7 +127,7 @@ def read_archive(archive_path: Path) -> Archive:
     for entry in entries:
         if entry.name != MANIFEST:
             _check_member(archive_path, entry, found[entry.name], stated[entry.name])
-    if _comment(raw, entries) != raw[-_COMMENT_BYTES:]:
+    if _comment(raw, entries) != bytes(_cut(raw, _length(raw) - _COMMENT_BYTES, _length(raw))):
         raise _refused(archive_path, "the list of its members was changed")
     sha256 = {name: one["sha256"] for name, one in stated.items()}
     return Archive(found, sha256, printable(manifest["written_by"]), raw)
@@ -145,16 +143,31 @@ class _Entry:
     is_plain: bool
 
 
-def _entries(archive: zipfile.ZipFile, raw: bytes | memoryview) -> list[_Entry]:
+def _entries(archive: zipfile.ZipFile, raw: _Parts) -> list[_Entry]:
     """The members in the order of the list at the end of an archive."""
     entries = []
     for one in archive.infolist():
-        head = raw[one.header_offset : one.header_offset + _HEADER_BYTES]
+        head = _cut(raw, one.header_offset, one.header_offset + _HEADER_BYTES)
         name_bytes, extra_bytes = struct.unpack("<HH", head[26:30])
         is_plain = one.compress_type == zipfile.ZIP_STORED and one.file_size == one.compress_size and not one.flag_bits
         start = one.header_offset + _HEADER_BYTES + name_bytes + extra_bytes
         entries.append(_Entry(one.filename, start, one.compress_size, is_plain))
     return entries
+
+
+def _length(raw: _Parts) -> int:
+    return sum(map(len, raw))
+
+
+def _cut(raw: _Parts, start: int, stop: int) -> memoryview:
+    """Some bytes of a file in parts, as a slice of it would be; without a copy unless they are of several parts."""
+    found, at = [], 0
+    for part in raw:
+        low, high = max(start - at, 0), min(stop - at, len(part))
+        if low < high:
+            found.append(memoryview(part)[low:high])
+        at += len(part)
+    return found[0] if len(found) == 1 else memoryview(b"".join(found))
 
 
 def _manifest(members: Mapping[str, bytes]) -> bytes:
@@ -183,27 +196,52 @@ def as_json(content: object) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _comment(raw: bytes | memoryview, entries: list[_Entry]) -> bytes:
+def _comment(raw: _Parts, entries: list[_Entry]) -> bytes:
     """The comment of an archive: the SHA-256 of what lies between its members, up to the comment."""
-    whole, digest, at = memoryview(raw), hashlib.sha256(), 0
+    digest, at = hashlib.sha256(), 0
     for entry in sorted(entries, key=lambda one: one.start):
-        digest.update(whole[at : entry.start])
+        digest.update(_cut(raw, at, entry.start))
         at = entry.start + entry.size
-    digest.update(whole[at : len(raw) - _COMMENT_BYTES])
+    digest.update(_cut(raw, at, _length(raw) - _COMMENT_BYTES))
     return f"{_COMMENT}{digest.hexdigest()}".encode()
 
 
-def _read(archive_path: Path) -> bytes:
+def _read(archive_path: Path) -> tuple[tuple[bytes, ...], list[_Entry]]:
+    """A whole file, in parts, and its members."""
     try:
         if archive_path.is_dir():
             raise GraderError(f"{archive_path} is a folder. Give the file that `nephrograde pack` wrote.")
         if archive_path.stat().st_size > _MOST_BYTES:
             raise GraderError(f"{archive_path} is not a grader file: it is larger than one can be. {_AGAIN}")
-        return archive_path.read_bytes()
+        with archive_path.open("rb") as stream, open_archive(stream) as archive:
+            raw = _in_parts(stream, archive)
+            entries = _entries(archive, raw)
     except FileNotFoundError:
         raise GraderError(f"{archive_path} is missing. Give the file that `nephrograde pack` wrote.") from None
     except OSError as error:
         raise GraderError(f"{archive_path} cannot be read ({error.strerror}). Check its permissions.") from None
+    except (ArchiveRefused, struct.error):
+        raise GraderError(
+            f"{archive_path} is not a grader file: it is no zip archive, or its end is missing. Give the file that "
+            "`nephrograde pack` wrote; if it was copied, copy it again."
+        ) from None
+    if sum(one.size for one in entries) > _length(raw):
+        raise _refused(archive_path, "its members overlap")
+    return raw, entries
+
+
+def _in_parts(stream: BinaryIO, archive: zipfile.ZipFile) -> tuple[bytes, ...]:
+    """A whole file: what is before its largest member, that member, which is used without a copy, and the rest."""
+    largest = max(archive.infolist(), key=lambda one: one.compress_size, default=None)
+    if largest is None:
+        stream.seek(0)
+        return (stream.read(),)
+    stream.seek(largest.header_offset)
+    name_bytes, extra_bytes = struct.unpack("<HH", stream.read(_HEADER_BYTES)[26:30])
+    start, length = largest.header_offset + _HEADER_BYTES + name_bytes + extra_bytes, stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    first = stream.read(min(start, length))
+    return first, stream.read(min(largest.compress_size, length - len(first))), stream.read()
 
 
 def _manifest_in(archive_path: Path, entry: _Entry, content: memoryview) -> dict[str, Any]:

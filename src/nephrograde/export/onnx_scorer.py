@@ -151,10 +151,16 @@ def _session(file: Members) -> Any:
     options.log_severity_level = _FATAL
     options.add_session_config_entry(*_NO_SPINNING)
     try:
-        session = onnxruntime.InferenceSession(bytes(file.graph), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(_bytes_of(file.graph), options, providers=["CPUExecutionProvider"])
     except _errors() as error:
         raise _unusable(file, error) from None
     return session
+
+
+def _bytes_of(graph: memoryview) -> bytes:
+    """The bytes of a graph, without a copy if it has been read as a whole, as from a grader file."""
+    whole = graph.obj
+    return whole if isinstance(whole, bytes) and len(whole) == len(graph) else bytes(graph)
 
 
 def _errors() -> tuple[type[Exception], ...]:

@@ -75,7 +75,7 @@ def read_contrast(plain: str) -> list[ContrastClaim]:
     >>> [one.claim for one in read_contrast("kontrastsiz batin")], [one.claim for one in read_contrast("con y sin mdc")]
     (['without'], ['both'])
     """
-    claims = [claim for name in LANGUAGES for claim in _claims_in(plain, name)]
+    claims = [claim for name in LANGUAGES for claim in _claims_in(plain, name)] if plain else []
     kept: list[ContrastClaim] = []
     for claim in sorted(claims, key=lambda one: (_STRENGTH[one.claim], one.start - one.end, one.start)):
         if all(claim.end <= other.start or other.end <= claim.start for other in kept):
@@ -85,9 +85,9 @@ def read_contrast(plain: str) -> list[ContrastClaim]:
 
 def _claims_in(plain: str, name: str) -> Iterable[ContrastClaim]:
     """Read a text as one of one language."""
-    lexer, gate, patterns = _lexer(name)
-    if not gate.search(plain):
+    if not _gate(name).search(plain):
         return
+    lexer, patterns = _lexer(name)
     tokens = [
         _Token(found.start(), found.end(), found.group(), _kinds(found.group(), patterns))
         for found in lexer.finditer(plain)
@@ -218,8 +218,15 @@ def _kinds(text: str, patterns: Sequence[tuple[str, re.Pattern[str]]]) -> frozen
 
 
 @cache
-def _lexer(name: str) -> tuple[re.Pattern[str], re.Pattern[str], tuple[tuple[str, re.Pattern[str]], ...]]:
-    """Compile one language: what splits a text, what a text must contain to be split, and the kinds of words."""
+def _gate(name: str) -> re.Pattern[str]:
+    """Compile what a text in one language must contain to be split."""
+    language: Language = LANGUAGES[name]
+    return re.compile("|".join(map(_bounded, (*language.alone, *language.contrast, *language.abbreviations))))
+
+
+@cache
+def _lexer(name: str) -> tuple[re.Pattern[str], tuple[tuple[str, re.Pattern[str]], ...]]:
+    """Compile one language: what splits a text, and the kinds of words."""
     language: Language = LANGUAGES[name]
     kinds = {
         "alone": language.alone,
@@ -237,12 +244,10 @@ def _lexer(name: str) -> tuple[re.Pattern[str], re.Pattern[str], tuple[tuple[str
         "no": (ANSWER_NO,),
     }
     words = [word for kind, listed in kinds.items() if kind not in {"joined", "no"} for word in listed]
-    gate = "|".join(map(_bounded, (*language.alone, *language.contrast, *language.abbreviations)))
     split = "|".join(map(_bounded, sorted(words, key=len, reverse=True)))
     one_character = "|[\u3040-\u30ff\u3400-\u9fff]" if any(map(_UNSPACED.search, language.contrast)) else ""
     return (
         re.compile(rf"{split}{one_character}|\w+|[^\w\s]"),
-        re.compile(gate),
         tuple((kind, re.compile("|".join(listed))) for kind, listed in kinds.items() if listed),
     )
 
