@@ -13,7 +13,10 @@ from nephrograde.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
+
+    from nephrograde.export.archive import Archive
 
     from nephrograde.predict.grader import Grader
     from nephrograde.predict.grading import Grading
@@ -53,9 +56,38 @@ def answer(run: Path, images: Sequence[Path], model: str | None, wanted: Wanted)
     Raises:
         NephrogradeError: As of a grader.
     """
+    return answer_with(load_asked(run, model, wanted), images, wanted)
+
+
+def load_asked(run: Path, model: str | None, wanted: Wanted, *, begun: Future[Archive] | None = None) -> Grader:
+    """Load the model of a command.
+
+    Args:
+        run: A grader file, or the folder of a run.
+        model: The model of a run.
+        wanted: The options.
+        begun: From :func:`nephrograde.export.loading.begin`, if the grader file is being read already.
+
+    Raises:
+        NephrogradeError: As of ``load_grader``.
+    """
     from nephrograde.export.loading import load, outside_of
 
-    grader = load(run, model, place="--model", outside=outside_of(wanted.outside), at_once=True)
+    outside = outside_of(wanted.outside)
+    return load(run, model, place="--model", outside=outside, at_once=True, begun=begun)
+
+
+def answer_with(grader: Grader, images: Sequence[Path], wanted: Wanted) -> int:
+    """Grade one patient, or many, print the answer, and return the exit code.
+
+    Args:
+        grader: The model.
+        images: Scans, or where the patients are.
+        wanted: The options.
+
+    Raises:
+        NephrogradeError: As of a grader.
+    """
     from nephrograde.asked.many import answer_many, are_many_patients
 
     if are_many_patients(grader, images) or wanted.annotations is not None or wanted.csv is not None:

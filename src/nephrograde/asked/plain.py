@@ -11,7 +11,7 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,24 +76,29 @@ def read_plainly(given: Sequence[str]) -> Plain | None:
     return Plain(paths[0], paths[1:], options.pop("model", None), options)
 
 
-def answer_plainly(plain: Plain, given: Sequence[str]) -> int:
-    """Grade, print the answer, and return the exit code.
+def answer_plainly(plain: Plain, given: Sequence[str]) -> NoReturn:
+    """Grade, print the answer, and leave the process.
 
     Args:
         plain: The command.
         given: The arguments from which it was read.
 
     Raises:
-        SystemExit: As of the command line.
+        SystemExit: As of the command line, always. It keeps the grader, which takes longer to take apart than the
+            process to end.
     """
-    from nephrograde.asked.answer import Wanted, answer
+    from nephrograde.export.loading import begin
+
+    begun = begin(plain.run)
+    from nephrograde.asked.answer import Wanted, answer_with, load_asked
     from nephrograde.asked.ending import ended
     from nephrograde.report.text.language import speaking
 
     wanted = Wanted(**plain.options)
     with speaking(wanted.lang), ended(given):
         try:
-            return answer(plain.run, plain.images, plain.model, wanted)
+            grader = load_asked(plain.run, plain.model, wanted, begun=begun)
+            raise SystemExit(answer_with(grader, plain.images, wanted))
         except KeyboardInterrupt:
             raise SystemExit(_INTERRUPTED) from None
         except OSError as error:

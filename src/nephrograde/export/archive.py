@@ -22,7 +22,6 @@ from nephrograde.export.printable import printable
 from nephrograde.files import fingerprint
 from nephrograde.replacement import replaced
 from nephrograde.version import __version__
-from nephrograde.vocabulary import RESEARCH_USE_ONLY
 from nephrograde.volume.dicom.archive import ArchiveRefused, open_archive
 
 if TYPE_CHECKING:
@@ -171,6 +170,8 @@ def _cut(raw: _Parts, start: int, stop: int) -> memoryview:
 
 
 def _manifest(members: Mapping[str, bytes]) -> bytes:
+    from nephrograde.vocabulary import RESEARCH_USE_ONLY
+
     content: dict[str, Any] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -246,6 +247,8 @@ def _in_parts(stream: BinaryIO, archive: zipfile.ZipFile) -> tuple[bytes, ...]:
 
 def _manifest_in(archive_path: Path, entry: _Entry, content: memoryview) -> dict[str, Any]:
     """The manifest, with size and SHA-256 of each member."""
+    from nephrograde.vocabulary import RESEARCH_USE_ONLY  # with NumPy, which a file need not wait for to be read
+
     if not entry.is_plain or entry.size > MOST_TEXT_BYTES or len(content) != entry.size:
         raise _refused(archive_path, f"{MANIFEST} is not stored as it is")
     try:

@@ -12,6 +12,9 @@ from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.export.archive import read_archive
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from nephrograde.export.archive import Archive
     from nephrograde.export.contents import Members
     from nephrograde.export.grader_file import GraderFile
     from nephrograde.export.onnx_scorer import OnnxScorer
@@ -65,6 +68,7 @@ def load(
     place: str,
     outside: Outside = "refuse",
     at_once: bool = False,
+    begun: Future[Archive] | None = None,
 ) -> Grader:
     """Load a model as :func:`load_grader` does, for a caller by whom the model is named in another way.
 
@@ -75,6 +79,7 @@ def load(
         outside: As for :func:`load_grader`.
         at_once: Whether to begin to load the graph of a grader file as soon as it is verified, as a scan will be graded
             next.
+        begun: From :func:`begin`, if a grader file is being read already.
 
     Raises:
         NephrogradeError: As :func:`load_grader`.
@@ -82,7 +87,7 @@ def load(
     if isinstance(run, str | Path):
         path = Path(run)
         if path.is_file():
-            file, scorer = _read_ahead(path, at_once=at_once)
+            file, scorer = _read_ahead(path, at_once=at_once, begun=begun)
             check_model(model, file, place=place)
             return replace(_grader_with(file, scorer), outside=outside)
         if not path.exists():
@@ -139,14 +144,26 @@ def outside_of(text: str) -> Outside:
     return "warn" if text == "warn" else "refuse"
 
 
-def _read_ahead(path: Path, *, at_once: bool) -> tuple[GraderFile, OnnxScorer]:
+def begin(path: Path) -> Future[Archive]:
+    """Begin to read a grader file in a thread, before anything is imported that is not needed for that.
+
+    Args:
+        path: The file.
+    """
+    executor = ThreadPoolExecutor(1)
+    reading = executor.submit(read_archive, path)
+    executor.shutdown(wait=False)
+    return reading
+
+
+def _read_ahead(path: Path, *, at_once: bool, begun: Future[Archive] | None) -> tuple[GraderFile, OnnxScorer]:
     """Read a grader file in a thread, which needs little of the interpreter, while modules are imported.
 
     Hashing its bytes and making a session of its graph take most of the time of a short command, and importing what
     reads and cuts scans takes most of the rest.
     """
+    reading = begin(path) if begun is None else begun
     with ThreadPoolExecutor(1) as beside:
-        reading = beside.submit(read_archive, path)
         from nephrograde.export.grader_file import grader_file_of
         from nephrograde.export.onnx_scorer import OnnxScorer
 
