@@ -29,6 +29,9 @@ _LANGUAGES = ("en", "zh")
 _PIPE_CLOSED, _INTERRUPTED = 1, 130
 """Exit codes, as of typer."""
 
+_NO_PLUGINS = ("PYDANTIC_DISABLE_PLUGINS", "1")
+"""Pydantic otherwise asks every package that is installed whether it watches what is checked."""
+
 
 class Plain(NamedTuple):
     """A command that was read: the grader file, the scans, the model, and the options by name."""
@@ -87,6 +90,7 @@ def answer_plainly(plain: Plain, given: Sequence[str]) -> NoReturn:
         SystemExit: As of the command line, always. It keeps the grader, which takes longer to take apart than the
             process to end.
     """
+    os.environ.setdefault(*_NO_PLUGINS)
     from nephrograde.export.loading import begin
 
     begun = begin(plain.run)

@@ -249,10 +249,10 @@ def _narrowed(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _is_dicom_slice(path: Path) -> bool:
-    import SimpleITK  # takes a tenth of a second, and few files need it
-
     if not is_dicom_file(path):
         return False
+    import SimpleITK  # takes a tenth of a second, and few files need it
+
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
