@@ -12,6 +12,8 @@ from nephrograde.asked.plain import read_plainly
 from nephrograde.cli import grading as typed
 from nephrograde.export.pack import pack
 from nephrograde.files import read_rows
+from nephrograde.volume.overlay import bounding_box
+from nephrograde.volume.stored import read_stored
 
 NEEDLESS = (
     "torch lightning_fabric monai onnx typer click rich scipy numpy.ma.mrecords numpy.f2py numpy.testing SimpleITK pandas "
@@ -40,9 +42,10 @@ def grader_path(tiny_run_dir, make_once):
 
 @pytest.fixture(scope="module")
 def scan(tiny_cohort_dir):
-    """The image and mask of a patient, as typed."""
+    """The image of a patient, and a box round the tumour, as typed."""
     row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
-    return [str(tiny_cohort_dir / row["cmp_image"]), str(tiny_cohort_dir / row["cmp_mask"])]
+    low, high = bounding_box(read_stored(tiny_cohort_dir / row["cmp_mask"])[0] > 0)
+    return [str(tiny_cohort_dir / row["cmp_image"]), f"{','.join(map(str, low))};{','.join(map(str, high))} vox"]
 
 
 def run_plainly(*words: object, **given: object) -> subprocess.CompletedProcess[str]:
@@ -54,8 +57,8 @@ def run_plainly(*words: object, **given: object) -> subprocess.CompletedProcess[
 @pytest.mark.needs("onnx", "onnxruntime")
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_it_answers_as_the_command_line_and_imports_nothing_needless(nephrograde, grader_path, scan, lang):
-    image, mask = scan
-    words = ["predict", grader_path, image, "--mask", mask, "--lang", lang, *(["--json"] if lang == "en" else [])]
+    image, box = scan
+    words = ["predict", grader_path, image, "--box", box, "--lang", lang, *(["--json"] if lang == "en" else [])]
     done = run_plainly(*words)
     assert json.loads(done.stderr.splitlines()[-1]) == []
     assert done.returncode == 0
@@ -88,8 +91,8 @@ def test_it_refuses_as_the_command_line(nephrograde, grader_path, scan, tmp_path
 @pytest.mark.slow
 @pytest.mark.needs("onnx", "onnxruntime")
 def test_a_reader_that_has_gone_and_ctrl_c_end_it_without_a_traceback(grader_path, scan):
-    image, mask = scan
-    command = [sys.executable, "-c", PLAIN, NEEDLESS, "predict", grader_path, image, "--mask", mask]
+    image, box = scan
+    command = [sys.executable, "-c", PLAIN, NEEDLESS, "predict", grader_path, image, "--box", box]
     ends = os.pipe()
     os.close(ends[0])
     gone = subprocess.run(command, stdout=ends[1], stderr=subprocess.PIPE, text=True, check=False)

@@ -22,9 +22,7 @@ _NEGLIGIBLE = 1e-15
 """A narrower kernel is that of the value alone, as ``gaussian_filter`` decides."""
 
 
-def gaussian(
-    values: npt.NDArray[_Number], widths: npt.NDArray[np.float64], *, truncate: float
-) -> npt.NDArray[_Number]:
+def gaussian(values: npt.NDArray[_Number], widths: npt.NDArray[np.float64], *, truncate: float) -> npt.NDArray[_Number]:
     """Smooth an image, as ``scipy.ndimage.gaussian_filter`` does: one axis after the other, reflected at the ends.
 
     Args:
@@ -42,9 +40,7 @@ def gaussian(
     return values
 
 
-def gaussian_along(
-    values: npt.NDArray[_Number], width: float, axis: int, *, truncate: float
-) -> npt.NDArray[_Number]:
+def gaussian_along(values: npt.NDArray[_Number], width: float, axis: int, *, truncate: float) -> npt.NDArray[_Number]:
     """Smooth an image along one axis, as ``scipy.ndimage.gaussian_filter1d`` does.
 
     The sums are made in double precision and in its order: the middle, then pairs of neighbours from far to near.
@@ -123,7 +119,9 @@ def _parts(shape: Sequence[int]) -> Iterator[tuple[Any, ...]]:
     before, along, after = shape
     if along * after > _AT_ONCE:
         step = max(_AT_ONCE // along, 1)
-        yield from ((slice(i, i + 1), slice(None), slice(j, j + step)) for i in range(before) for j in range(0, after, step))
+        yield from (
+            (slice(i, i + 1), slice(None), slice(j, j + step)) for i in range(before) for j in range(0, after, step)
+        )
     elif along * after > 0:
         step = max(_AT_ONCE // (along * after), 1)
         yield from ((slice(i, i + step),) for i in range(0, before, step))
