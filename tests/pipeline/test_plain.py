@@ -1,4 +1,4 @@
-"""A plain ``predict`` with a grader file: read without typer, it answers, refuses and stops as the whole command line."""
+"""A plain ``predict`` with a grader file: it answers, refuses and stops as the whole command line, without typer."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nephrograde.asked.answer import Wanted
 from nephrograde.asked.plain import read_plainly
 from nephrograde.cli import grading as typed
 from nephrograde.export.pack import pack
@@ -16,8 +17,9 @@ from nephrograde.volume.overlay import bounding_box
 from nephrograde.volume.stored import read_stored
 
 NEEDLESS = (
-    "torch lightning_fabric monai onnx typer click rich scipy numpy.ma.mrecords numpy.f2py numpy.testing SimpleITK pandas "
-    "matplotlib sklearn cryptography pynetdicom highdicom starlette nephrograde.cli nephrograde.web nephrograde.api"
+    "torch lightning_fabric monai onnx typer click rich scipy numpy.ma.mrecords numpy.f2py numpy.testing SimpleITK "
+    "pandas matplotlib sklearn cryptography pynetdicom highdicom starlette "
+    "nephrograde.cli nephrograde.web nephrograde.api"
 )
 """What grading one scan of one file does not need; each takes as long to import as a scan to read."""
 PLAIN = """
@@ -116,7 +118,12 @@ def empty(tmp_path):
 
 def test_what_was_read_is_what_typer_reads(nephrograde, empty, monkeypatch):
     read = []
-    monkeypatch.setattr(typed, "answer", lambda *given: read.append(given) or 0)
+
+    def answer(*given: object) -> int:
+        read.append(given)
+        return 0
+
+    monkeypatch.setattr(typed, "answer", answer)
     for words in (
         [empty, "a.nii.gz"],
         [empty, "a.nii.gz", "--json", "--slice", "-312.5 mm"],
@@ -127,7 +134,7 @@ def test_what_was_read_is_what_typer_reads(nephrograde, empty, monkeypatch):
         assert plain is not None
         code, _, err = nephrograde("predict", *words)
         assert (code, err) == (0, "")
-        assert read.pop() == (plain.run, plain.images, plain.model, typed.Wanted(**plain.options))
+        assert read.pop() == (plain.run, plain.images, plain.model, Wanted(**plain.options))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.export.archive import Archive
-
     from nephrograde.predict.grader import Grader
     from nephrograde.predict.grading import Grading
     from nephrograde.predict.many.gather import Patients

@@ -1,7 +1,7 @@
 """The plain way to grade with a grader file: ``predict FILE SCAN`` and where the tumour is, read without typer.
 
-Importing typer, and the packages by which it checks arguments, takes as long as grading a scan. Only what is written out
-in full is read here; all else, and whatever might be refused, is left to typer, so that there is one help and one
+Importing typer, and the packages by which it checks arguments, takes as long as grading a scan. Only what is written
+out in full is read here; all else, and whatever typer might refuse, is left to it, so that there is one help and one
 wording. Either way, the same function answers.
 """
 

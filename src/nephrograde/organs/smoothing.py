@@ -1,4 +1,4 @@
-"""Smoothing and the median along one axis, to the last bit as in SciPy, whose import takes longer than the whole search.
+"""Smoothing and the median along one axis, to the last bit as in SciPy, whose import takes longer than the search.
 
 ``scipy.ndimage`` loads a hundred modules, most of them of NumPy, for which a command that grades one scan would wait.
 """

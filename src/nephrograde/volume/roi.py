@@ -363,7 +363,7 @@ def _by_neighbours(weights: _Weights) -> _Blend:
 
     def blend(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         rows = np.ascontiguousarray(rows)
-        total = rows.take(places[0], axis=0) * shares[0]
+        total: npt.NDArray[np.float32] = rows.take(places[0], axis=0) * shares[0]
         for place, share in zip(places[1:], shares[1:], strict=True):
             total += rows.take(place, axis=0) * share
         return total

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -16,7 +18,7 @@ SHAPES = [(31, 24, 17), (3, 40, 2), (1, 1, 9), (70, 90, 8)]
 @pytest.mark.parametrize("width", [0.3, 0.8, 5.4])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_lines_are_smoothed_as_by_scipy(shape: tuple[int, int, int], width: float, dtype: type) -> None:
-    values = np.random.default_rng(3).normal(size=shape).astype(dtype)
+    values: Any = np.random.default_rng(3).normal(size=shape).astype(dtype)
     for axis in range(3):
         expected = ndimage.gaussian_filter1d(values, width, axis=axis, truncate=2.0)
         found = gaussian_along(values, width, axis, truncate=2.0)
@@ -35,7 +37,7 @@ def test_medians_are_those_of_scipy(window: int) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_mask_is_eroded_as_by_scipy(shape: tuple[int, int, int]) -> None:
     mask = np.random.default_rng(5).random(shape) > 0.2
-    assert np.array_equal(eroded_in_plane(mask), ndimage.binary_erosion(mask, np.ones((3, 3, 1))))
+    assert np.array_equal(eroded_in_plane(mask), ndimage.binary_erosion(mask, np.ones((3, 3, 1), dtype=bool)))
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (5, 1, 9), (9, 7, 1), (0, 4, 4)])

@@ -117,7 +117,7 @@ def scan() -> Scan:
     constants = string_constants()
     rooms = [
         path
-        for room in ("report", "printed", "export", "explanation", "sharing", "validation", "cli", "web")
+        for room in ("report", "printed", "export", "explanation", "sharing", "validation", "cli", "asked", "web")
         for path in sorted((PACKAGE / room).rglob("*.py"))
     ]
     for path in [*rooms, PACKAGE / "terminal.py"]:
