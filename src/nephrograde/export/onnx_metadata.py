@@ -27,15 +27,32 @@ def with_metadata(graph: bytes | memoryview, entries: Mapping[str, str]) -> byte
     >>> with_metadata(b"", {"a": "b"})
     b'r\x06\n\x01a\x12\x01b'
     """
-    added = (_field(_KEY, name.encode()) + _field(_VALUE, text.encode()) for name, text in entries.items())
-    return b"".join([bytes(graph), *(_field(_METADATA, one) for one in added)])
+    added = (as_field(_KEY, name.encode()) + as_field(_VALUE, text.encode()) for name, text in entries.items())
+    return b"".join([bytes(graph), *(as_field(_METADATA, one) for one in added)])
 
 
-def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | _AS_BYTES) + _varint(len(content)) + content
+def as_field(number: int, content: bytes | memoryview) -> bytes:
+    r"""Return a field of a message that holds bytes, as a text or another message.
+
+    Args:
+        number: Of the field.
+        content: What it holds.
+
+    >>> as_field(1, b"ab")
+    b'\n\x02ab'
+    """
+    return as_varint(number << 3 | _AS_BYTES) + as_varint(len(content)) + bytes(content)
 
 
-def _varint(number: int) -> bytes:
+def as_varint(number: int) -> bytes:
+    r"""Return a number as it is written.
+
+    Args:
+        number: At least 0.
+
+    >>> as_varint(300)
+    b'\xac\x02'
+    """
     parts = []
     while number > 0x7F:
         parts.append(number & 0x7F | 0x80)

@@ -15,6 +15,7 @@ import numpy as np
 from nephrograde.cohort.clinical import encode
 from nephrograde.errors import GraderError, RunError
 from nephrograde.export.contents import GRAPH, unusable
+from nephrograde.export.onnx_weights import detached
 from nephrograde.export.printable import printable
 from nephrograde.predict.scored import Scored
 from nephrograde.predict.values import NOTHING
@@ -123,7 +124,7 @@ class OnnxScorer:
         clinical: Mapping[str, Value],
     ) -> list[npt.NDArray[Any]]:
         """What the graph gives for one patient."""
-        session = self._session.result()
+        session, _ = self._session.result()
         feed: dict[str, Any] = {"pictures": np.ascontiguousarray(pictures, np.float32)}
         if parts:
             feed["parts"] = np.array(parts, np.int64)
@@ -137,7 +138,8 @@ class OnnxScorer:
             raise _unusable(self._file, error) from None
 
 
-def _session(file: Members) -> Any:
+def _session(file: Members) -> tuple[Any, Any]:
+    """The session of ONNX Runtime, and the weights, which it uses where they lie."""
     os.environ.setdefault(_NO_TELEMETRY, "1")
     try:
         import onnxruntime
@@ -150,17 +152,15 @@ def _session(file: Members) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
     options.add_session_config_entry(*_NO_SPINNING)
+    graph, weights = detached(file.graph)
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(one) for one in weights.values()]
     try:
-        session = onnxruntime.InferenceSession(_bytes_of(file.graph), options, providers=["CPUExecutionProvider"])
+        if weights:
+            options.add_external_initializers(list(weights), values)
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except _errors() as error:
         raise _unusable(file, error) from None
-    return session
-
-
-def _bytes_of(graph: memoryview) -> bytes:
-    """The bytes of a graph, without a copy if it has been read as a whole, as from a grader file."""
-    whole = graph.obj
-    return whole if isinstance(whole, bytes) and len(whole) == len(graph) else bytes(graph)
+    return session, (weights, values)
 
 
 def _errors() -> tuple[type[Exception], ...]:

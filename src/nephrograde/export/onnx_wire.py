@@ -87,6 +87,36 @@ def read_model(content: memoryview) -> Message:
     return _read("model", content)
 
 
+def read_tensor(content: memoryview) -> Message:
+    """Read a tensor of an ONNX file.
+
+    Args:
+        content: Its bytes, which what is returned refers to.
+
+    Raises:
+        WireError: As of :func:`read_model`.
+    """
+    return _read("tensor", content)
+
+
+def fields_of(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    r"""Iterate over the fields of a message.
+
+    Args:
+        content: Its bytes.
+
+    Yields:
+        The number of each field, and its value: a number, or bytes that may be a message.
+
+    Raises:
+        WireError: They are cut short or damaged.
+
+    >>> [(number, value) for number, value in fields_of(memoryview(b"\x08\x08"))]
+    [(1, 8)]
+    """
+    yield from ((number, value) for number, _, value in _items(content))
+
+
 def texts_of(message: Message, name: str) -> list[str]:
     """Return the texts in a field of a message.
 
