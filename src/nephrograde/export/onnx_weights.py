@@ -46,14 +46,20 @@ def _without_weights(graph: memoryview, weights: dict[str, npt.NDArray[np.float3
     parts = []
     for number, value in fields_of(graph):
         if number == _INITIALIZER and isinstance(value, memoryview) and len(value) >= _LEAST_BYTES:
-            tensor = read_tensor(value)
-            raw = tensor.get("raw_data", [b""])[0]
-            if tensor["data_type"] == [FLOAT] and len(raw) >= _LEAST_BYTES:
-                values = np.require(np.frombuffer(raw, np.dtype("<f4")), np.float32, "A")
-                weights[text_of(tensor, "name")] = values.reshape(tensor.get("dims", []))
-                value = memoryview(_elsewhere(value, len(raw)))
-        parts.append(_unchanged(number, value))
+            parts.append(as_field(_INITIALIZER, _without_values(value, weights)))
+        else:
+            parts.append(_unchanged(number, value))
     return b"".join(parts)
+
+
+def _without_values(content: memoryview, weights: dict[str, npt.NDArray[np.float32]]) -> bytes | memoryview:
+    tensor = read_tensor(content)
+    raw = tensor.get("raw_data", [b""])[0]
+    if tensor["data_type"] != [FLOAT] or len(raw) < _LEAST_BYTES:
+        return content
+    values = np.require(np.frombuffer(raw, np.dtype("<f4")), np.float32, "A")
+    weights[text_of(tensor, "name")] = values.reshape(tensor.get("dims", []))
+    return _elsewhere(content, len(raw))
 
 
 def _elsewhere(tensor: memoryview, n_bytes: int) -> bytes:
