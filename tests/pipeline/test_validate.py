@@ -157,8 +157,10 @@ def test_a_killed_validation_goes_on_and_another_model_is_refused(grader, rows, 
     with pytest.raises(RunError, match="another grader file"):
         ng.validate(grader / "many.zip", table, tmp_path / "out", check_scans=False)
     write_study(tmp_path, list(rows.values())[:7])
-    with pytest.raises(RunError, match="--reason"):
-        ng.validate(grader / "grader.zip", table, tmp_path / "out", check_scans=False)
+    with monkeypatch.context() as early:  # it is refused before any scan is read
+        early.setattr("nephrograde.validation.stage.prepare_cohort", lambda *_, **__: pytest.fail("a scan is read"))
+        with pytest.raises(RunError, match="--reason"):
+            ng.validate(grader / "grader.zip", table, tmp_path / "out", check_scans=False)
     assert ng.validate(grader / "grader.zip", table, tmp_path / "out", check_scans=False, reason="one withdrew").n == 7
 
 

@@ -16,7 +16,7 @@ from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.evaluation.subgroup import groups_of
 from nephrograde.evaluation.updating import advise_update
 from nephrograde.export.grader_file import read_grader_file
-from nephrograde.files import fingerprint, read_json, sha256_of
+from nephrograde.files import fingerprint, read_json, read_rows, sha256_of
 from nephrograde.quality.survey import check_quality
 from nephrograde.report.pages.quality_page import write_quality_page
 from nephrograde.report.stage import report_run
@@ -106,6 +106,8 @@ def validate_elsewhere(
     development = development_of(file, settings.development_dir)
     with only_writer(run_dir) as run:
         _refuse_other(run, file)
+        if _are_others(elsewhere, run):  # before their scans are read
+            _refuse_without_reason(run, "", settings.reason)
         prepared = _prepared(elsewhere, run, progress)
         quality = _checked(elsewhere, prepared, run, progress) if settings.checks_scans else None
         if quality is not None:
@@ -172,6 +174,17 @@ def _refuse_other(run: RunFolder, file: GraderFile) -> None:
         raise RunError(f"{run.run_dir} does not hold a validation. Name another folder with --out.")
     if digest != file.archive.file_sha256():
         raise RunError(f"{run.run_dir} holds the validation of another grader file. Name another folder with --out.")
+
+
+def _are_others(elsewhere: Elsewhere, run: RunFolder) -> bool:
+    """Whether other patients, or other grades, were evaluated in the folder; what else has changed shows later."""
+    if not run.scores_path.exists():
+        return False
+    before = {row["patient_id"]: row["is_high"] == "1" for row in read_rows(run.scores_path)}
+    path = run.validation.left_out_path
+    left_out = {row["patient_id"] for row in read_rows(path)} if path.exists() else set()
+    now = {case.patient_id: case.is_high for case in elsewhere.cohort.cases}
+    return any(now.get(one) != is_high for one, is_high in before.items()) or not now.keys() <= {*before, *left_out}
 
 
 def _prepared(elsewhere: Elsewhere, run: RunFolder, progress: Progress) -> Prepared:
