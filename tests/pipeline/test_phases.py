@@ -93,12 +93,14 @@ def test_every_patient_with_a_phase_is_scored_and_gets_the_score_back(run_dir, t
         patient = table[row.patient_id]
         clinical = {column: patient[column] for column in CLINICAL[model] if patient[column]}
         grading = grader.grade_phases(**given(patient), clinical=clinical)
+        assert any("no value of" in text for text in grading.warnings) == (len(clinical) < len(CLINICAL[model]))
         assert grading.p_high == row.p_high
         assert [one.phase for one in grading.scans] == list(given(table[row.patient_id])["image"])
     patient = next(row for row in table.values() if all(row[f"{phase}_image"] for phase in ("cmp", "up")))
     alone = grader.grade_phases(**{name: {"up": of_phase["up"]} for name, of_phase in given(patient).items()})
     assert alone.phases_missing == ("cmp",)
     assert "cmp" in alone.as_text()
+    assert [text for text in alone.warnings if text.startswith(f"no value of {', '.join(CLINICAL[model])} is given")]
     assert alone.p_high != grader.grade_phases(**given(patient)).p_high
 
 

@@ -130,8 +130,11 @@ def _in_words(one: PatientGrading) -> str:
 
 
 def _answer(patient_id: str, grading: Grading) -> str:
+    from nephrograde.predict.grading import digits_apart
+
     low, high = min(grading.p_high_of_folds), max(grading.p_high_of_folds)
-    numbers = {"p": f"{grading.p_high:.3f}", "low": f"{low:.3f}", "high": f"{high:.3f}"}
+    digits = digits_apart(grading.p_high, grading.threshold)
+    numbers = {"p": f"{grading.p_high:.{digits}f}", "low": f"{low:.3f}", "high": f"{high:.3f}"}
     if grading.call == "high":
         return t("{patient}: high grade, p(high) = {p}; folds {low} to {high}", patient=patient_id, **numbers)
     return t("{patient}: low grade, p(high) = {p}; folds {low} to {high}", patient=patient_id, **numbers)

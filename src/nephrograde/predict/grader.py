@@ -28,7 +28,7 @@ from nephrograde.predict.together import (
     see_together,
     warnings_of,
 )
-from nephrograde.predict.values import NOTHING, read_values, unknown_entries
+from nephrograde.predict.values import NOTHING, missing_values, read_values, unknown_entries
 from nephrograde.replacement import replaced
 
 if TYPE_CHECKING:
@@ -246,6 +246,7 @@ class Grader:
             *answer.warnings,
             *doubts,
             *unknown_entries(values, self.texts),
+            *missing_values(values, self.arm.clinical if self.is_joined else ()),
             *(
                 text
                 for phase in seen

@@ -147,9 +147,10 @@ class Grading:
             else ", and it may lie outside, because it is calibrated for the folds together"
         )
         trained = " (trained on SYNTHETIC data)" if self.synthetic else ""
+        digits = digits_apart(self.p_high, self.threshold)
         lines = [
-            f"{self.call} grade at the threshold {self.threshold:.3f} ({self.threshold_rule})",
-            f"p(high) = {self.p_high:.3f}; the {len(self.p_high_of_folds)} folds give {low:.3f} to {high:.3f}{outside}",
+            f"{self.call} grade at the threshold {self.threshold:.{digits}f} ({self.threshold_rule})",
+            f"p(high) = {self.p_high:.{digits}f}; the {len(self.p_high_of_folds)} folds give {low:.3f} to {high:.3f}{outside}",
             *self.certainty(),
             f"model {self.model}{trained}, read as {phase_name(self.phase)} phase",
             *([f"phases that were not given: {', '.join(self.phases_missing)}"] if self.phases_missing else []),
@@ -261,3 +262,17 @@ def _seen_of(scan: ScanRead, supervision: str) -> list[str]:
 
 def _times(values: Iterable[float], form: str) -> str:
     return " × ".join(form.format(value) for value in values)
+
+
+def digits_apart(p_high: float, threshold: float) -> int:
+    """Return how many decimals a probability needs: three, or as many as tell it from the threshold.
+
+    Args:
+        p_high: The probability.
+        threshold: The threshold.
+
+    >>> digits_apart(0.61, 0.497), digits_apart(0.49672, 0.4971), digits_apart(0.5, 0.5)
+    (3, 4, 3)
+    """
+    apart = (digits for digits in range(3, 10) if f"{p_high:.{digits}f}" != f"{threshold:.{digits}f}")
+    return next(apart, 3)

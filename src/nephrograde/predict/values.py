@@ -10,7 +10,7 @@ from nephrograde.cohort.clinical import Value, clinical_value
 from nephrograde.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nephrograde.results import Results
 
@@ -106,3 +106,24 @@ def unknown_entries(values: Mapping[str, Value], texts: Mapping[str, Collection[
         for column, value in values.items()
         if column in texts and isinstance(value, str) and value not in texts[column]
     )
+
+
+def missing_values(values: Mapping[str, Value], columns: Sequence[str]) -> tuple[str, ...]:
+    """Return a warning where a patient is graded without values that the model joins.
+
+    Args:
+        values: By column.
+        columns: What the model joins.
+
+    >>> missing_values({"age_years": 61.0}, ("age_years", "sex", "bmi"))
+    ('no value of sex, bmi is given, and the model puts in its place what it learnt for patients without one.',)
+    """
+    absent = [name for name in columns if _is_absent(values.get(name))]
+    if not absent:
+        return ()
+    instead = "the model puts in its place what it learnt for patients without one."
+    return (f"no value of {', '.join(absent)} is given, and {instead}",)
+
+
+def _is_absent(value: Value) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
