@@ -10,11 +10,15 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from nephrograde.export.archive import Archive
 
 _SEVERAL = {
     "--mask": ("mask", Path),
@@ -79,21 +83,29 @@ def read_plainly(given: Sequence[str]) -> Plain | None:
     return Plain(paths[0], paths[1:], options.pop("model", None), options)
 
 
-def answer_plainly(plain: Plain, given: Sequence[str]) -> NoReturn:
-    """Grade, print the answer, and leave the process.
+def plain_command(given: Sequence[str]) -> Callable[[], NoReturn] | None:
+    """Return what answers a plain command and leaves the process; None if typer has to read it.
+
+    The grader file is already being read, and what a refusal is told with is imported.
 
     Args:
-        plain: The command.
-        given: The arguments from which it was read.
-
-    Raises:
-        SystemExit: As of the command line, always. It keeps the grader, which takes longer to take apart than the
-            process to end.
+        given: The arguments after ``nephrograde``.
     """
+    plain = read_plainly(given)
+    if plain is None:
+        return None
     os.environ.setdefault(*_NO_PLUGINS)
     from nephrograde.export.loading import begin
 
     begun = begin(plain.run)
+    import nephrograde.asked.answer
+    import nephrograde.asked.ending  # noqa: F401
+
+    return partial(_answer, plain, given, begun)
+
+
+def _answer(plain: Plain, given: Sequence[str], begun: Future[Archive]) -> NoReturn:
+    """Grade, print the answer, and leave the process with the grader, which takes long to take apart."""
     from nephrograde.asked.answer import Wanted, answer_with, load_asked
     from nephrograde.asked.ending import ended
     from nephrograde.report.text.language import speaking

@@ -147,10 +147,10 @@ class Grading:
             else ", and it may lie outside, because it is calibrated for the folds together"
         )
         trained = " (trained on SYNTHETIC data)" if self.synthetic else ""
-        digits = digits_apart(self.p_high, self.threshold)
+        digits, folds = digits_apart(self.p_high, self.threshold), len(self.p_high_of_folds)
         lines = [
             f"{self.call} grade at the threshold {self.threshold:.{digits}f} ({self.threshold_rule})",
-            f"p(high) = {self.p_high:.{digits}f}; the {len(self.p_high_of_folds)} folds give {low:.3f} to {high:.3f}{outside}",
+            f"p(high) = {self.p_high:.{digits}f}; the {folds} folds give {low:.3f} to {high:.3f}{outside}",
             *self.certainty(),
             f"model {self.model}{trained}, read as {phase_name(self.phase)} phase",
             *([f"phases that were not given: {', '.join(self.phases_missing)}"] if self.phases_missing else []),

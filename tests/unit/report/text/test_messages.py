@@ -17,6 +17,8 @@ from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.columns import Columns, name_columns
 from nephrograde.cohort.plausibility import doubt_against_masks, doubt_columns
 from nephrograde.errors import Problem
+from nephrograde.evaluation.remarks import Caution, Rule
+from nephrograde.evaluation.threshold import Threshold
 from nephrograde.quality.readiness import readiness_line
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import problem_in_words, told
@@ -386,3 +388,20 @@ def test_slices_are_named_in_chinese(where: str, which: str) -> None:
         said = told(f"file 11{where}{which}")
     assert "11" in said
     assert not re.search("[a-z]", said), said
+
+
+@pytest.mark.parametrize(
+    "threshold",
+    [
+        Threshold(0.5, Rule.YOUDEN, 9),
+        Threshold(0.5, Rule.SENSITIVITY, 9, rule_value=0.9),
+        Threshold(0.5, Rule.SPECIFICITY, 9, rule_value=0.8),
+        Threshold(0.5, Rule.COST, 9, rule_value=3.0),
+        Threshold(0.5, Rule.FIXED, 0, caution=Caution.NO_OUT_OF_FOLD),
+        Threshold(0.5, Rule.FIXED, 0, caution=Caution.OUT_OF_FOLD_ONE_GRADE),
+    ],
+)
+def test_rules_of_thresholds_are_named_in_chinese(threshold: Threshold) -> None:
+    with speaking("zh"):
+        said = told(f"low grade at the threshold 0.500 ({threshold.how})")
+    assert re.search("[a-z]", said) is None, said
