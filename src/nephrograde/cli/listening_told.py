@@ -28,6 +28,11 @@ def event_in_words(event: Event) -> str:
         "sent": t("{n} results sent", **_named(values, "n")),
         "postponed": t("not sent yet: {what}", what=told(str(values.get("what", "")))),
         "failed": t("failed: {what}", what=told(str(values.get("what", "")))),
+        "unusable": t(
+            "nothing is graded, and it is tried again in {seconds} s: {what}",
+            seconds=f"{values.get('seconds', 0):g}",
+            what=told(str(values.get("what", ""))),
+        ),
         "worker-ended": t("The grading process has ended and is started again."),
         "removed": t("{n} series removed that were kept long enough", **_named(values, "n")),
         "ended": t("Ended."),

@@ -19,6 +19,7 @@ Kind: TypeAlias = Literal[
     "postponed",
     "failed",
     "worker-ended",
+    "unusable",
     "removed",
     "ended",
 ]

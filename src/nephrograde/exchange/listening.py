@@ -35,6 +35,9 @@ _STEP_S: Final = 0.2
 _MINUTE_S: Final = 60.0
 _DISK_PAUSE_S: Final = 30.0
 _DAY_S: Final = 86400.0
+_LEAST_PAUSE_S: Final = 10.0
+_MOST_PAUSE_S: Final = 600.0
+"""How long a grader file that cannot be used is left alone, the first time and later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,7 @@ class Listener:
     _scp: StoreScp = field(init=False)
     _held: ExitStack = field(init=False)
     _worker_again: float = 0.0
+    _unusable_pause_s: float = _LEAST_PAUSE_S
     _postponed: dict[str, float] = field(default_factory=dict)
     _measured: float = 0.0
 
@@ -220,11 +224,16 @@ class Listener:
                 self.tell(Event("full", key, {"what": "disk"}))
             elif state == "timeout":
                 self._fail(key, "too-slow", f"the grading took more than {self.settings.grading_s:g} s.")
-            elif state in {"ended", "unusable"}:
+            elif state == "ready":
+                self._unusable_pause_s = _LEAST_PAUSE_S
+            elif state == "unusable":  # the file was good when the listener started, and may be so again
+                self.tell(Event("unusable", values={"what": answer["what"], "seconds": self._unusable_pause_s}))
+                self._worker_again = time.monotonic() + self._unusable_pause_s
+                self._unusable_pause_s = min(2 * self._unusable_pause_s, _MOST_PAUSE_S)
+            elif state == "ended" and time.monotonic() >= self._worker_again:
                 self._worker_again = time.monotonic() + 1.0
-                if state == "ended":
-                    self.tell(Event("worker-ended", self._worker.key))
-                    self._worker.key = ""
+                self.tell(Event("worker-ended", self._worker.key))
+                self._worker.key = ""
             key = self._worker.key
 
     def _give_work(self) -> None:

@@ -19,6 +19,7 @@ from tests.unit.exchange.listener import Ward
 from tests.unit.exchange.pacs import spool_of, wait_until
 from tests.unit.export.dicom_patient import TUMOUR, grader_of
 
+from nephrograde.cli.listening_told import event_in_words
 from nephrograde.errors import ExchangeError, InputError, RunError
 from nephrograde.exchange import spool_names
 from nephrograde.exchange.listening import ListenSettings
@@ -332,3 +333,26 @@ def test_settings_name_every_mistake():
     with pytest.raises(InputError) as refused:
         ListenSettings(host="10.1.2.3", peers=("nowhere",)).access()
     assert [one.place for one in refused.value.problems] == ["--host", "--peer"]
+
+
+def test_grader_that_becomes_unusable_is_told_once_and_used_when_it_is_whole_again(
+    grader_path, patient, segment, tmp_path
+):
+    copied = tmp_path / "grader.zip"
+    whole = grader_path.read_bytes()
+    copied.write_bytes(whole)
+    one = Ward(copied, tmp_path / "spool")
+    try:
+        copied.write_bytes(whole[:-1])
+        send([patient.folder, segment(patient)], one.to)
+        one.until_told("unusable")
+        one.work_on(steps=30)
+        (told,) = one.told("unusable")
+        assert "grader.zip" in str(told.values["what"])
+        assert one.told("worker-ended") == one.told("failed") == []
+        assert f"{told.values['seconds']:g} s: " in event_in_words(told)
+        copied.write_bytes(whole)
+        one.listener._worker_again = 0.0  # the pause is over
+        assert one.until(patient.paths[0], "done").n_images == 12
+    finally:
+        one.listener.stop()
