@@ -17,9 +17,9 @@ from nephrograde.volume.overlay import bounding_box
 from nephrograde.volume.stored import read_stored
 
 NEEDLESS = (
-    "torch lightning_fabric monai onnx typer click rich scipy numpy.ma.mrecords numpy.f2py numpy.testing SimpleITK "
-    "pandas matplotlib sklearn cryptography pynetdicom highdicom starlette "
-    "nephrograde.cli nephrograde.web nephrograde.api"
+    "torch lightning_fabric monai onnx typer click rich scipy pydicom requests PIL SimpleITK pandas matplotlib sklearn "
+    "numpy.f2py numpy.testing cryptography pynetdicom highdicom starlette nephrograde.cli nephrograde.web "
+    "nephrograde.api"
 )
 """What grading one scan of one file does not need; each takes as long to import as a scan to read."""
 PLAIN = """
