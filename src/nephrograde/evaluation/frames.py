@@ -5,7 +5,8 @@ Nothing is read from or written to disk, and no image or network is needed: the 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.evaluation.benefit import BenefitPoint
@@ -25,7 +26,7 @@ from nephrograde.study import EvaluateSettings
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -138,8 +139,10 @@ def as_frames(result: Evaluation) -> Evaluated:
     Args:
         result: The evaluation.
     """
+    names = [field.name for field in fields(Estimate)]
+    estimates = ((model, split, *attrgetter(*names)(made)) for model, split, made in result.estimates)
     return Evaluated(
-        estimates=_frame({"model": model, "split": split, **asdict(made)} for model, split, made in result.estimates),
+        estimates=_frame(estimates, ["model", "split", *names]),
         comparisons=_frame_of(result.comparisons, Comparison),
         equivalence=_frame_of(result.equivalences, Equivalence),
         calibration=_frame_of(result.calibration, CalibrationPoint),
@@ -153,10 +156,12 @@ def as_frames(result: Evaluation) -> Evaluated:
 
 
 def _frame_of(rows: Iterable[Any], kind: type[Any]) -> pd.DataFrame:
-    return _frame((asdict(row) for row in rows), columns=[field.name for field in fields(kind)])
+    """A column per field; the values are numbers and texts, which need no copy."""
+    names = [field.name for field in fields(kind)]
+    return _frame(map(attrgetter(*names), rows), names)
 
 
-def _frame(rows: Iterable[dict[str, Any]], columns: list[str] | None = None) -> pd.DataFrame:
+def _frame(rows: Iterable[Sequence[Any]], columns: list[str]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(list(rows), columns=columns)
