@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.arguments import (
+    BY_OPTION,
     HEADINGS,
     NUMBERS,
     PATH,
     SHARE,
     TABLE,
     TEXT,
+    TEXTS,
     VALUES,
     checked,
     either,
@@ -43,6 +45,7 @@ from nephrograde.export.loading import load_grader
 from nephrograde.export.many import grade_many
 from nephrograde.export.monai_bundle import export_monai_bundle
 from nephrograde.export.pack import pack
+from nephrograde.placing.engine import parse_engine
 from nephrograde.predict.grader import Grader
 from nephrograde.predict.grading import Grading
 from nephrograde.predict.many.outcome import PatientGrading
@@ -77,7 +80,7 @@ from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
     import pandas as pd
@@ -128,6 +131,7 @@ __all__ = [
     "export_onnx",
     "export_torch",
     "find_series",
+    "fit_study",
     "grade_many",
     "grade_to_dicom",
     "listen",
@@ -214,14 +218,25 @@ def open_run(run_dir: str | Path) -> Run:
     study=either(PATH, Study, remedy="Give a Study, or the path of its TOML file."),
     run_dir=PATH,
     reason=either(TEXT, type(None), remedy="Give a text, or None."),
+    on=TEXT,
+    resources=BY_OPTION,
 )
-def run_study(study: Study | str | Path, run_dir: str | Path | None = None, *, reason: str | None = "") -> Run:
+def run_study(
+    study: Study | str | Path,
+    run_dir: str | Path | None = None,
+    *,
+    reason: str | None = "",
+    on: str = "local",
+    resources: Mapping[str, str | float] | None = None,
+) -> Run:
     """Run a study from the cohort table to the report, and go on where an earlier run stopped.
 
     Args:
         study: The study, or the path of its TOML file.
         run_dir: The run folder; ``runs/<name of the study>`` when None.
         reason: Why the test set is opened; may be empty the first time. None leaves it closed.
+        on: Where scans are prepared and models fitted: "local", "slurm", "ray", or a cluster as "ray://HOST:PORT".
+        resources: What ``on`` gives each unit, such as ``{"gpus": 0.5}``; as ``--with`` of the command.
 
     Returns:
         The run; the report is in ``run.folder.report.page_path()``.
@@ -234,11 +249,63 @@ def run_study(study: Study | str | Path, run_dir: str | Path | None = None, *, r
     """
     from nephrograde import pipeline
 
+    engine = parse_engine(on, [f"{name}={value}" for name, value in (resources or {}).items()])
+    resolved, name, folder = _resolved(study, run_dir)
+    pipeline.run_study(resolved, folder, engine=engine, command=f"nephrograde.run_study({name!r})", reason=reason)
+    return open_run(folder)
+
+
+def _resolved(study: Study | str | Path, run_dir: str | Path | None) -> tuple[Study, str, Path]:
+    """The study, its name, and the run folder."""
+    from nephrograde import pipeline
+
     resolved = study if isinstance(study, Study) else pipeline.load_inputs(Path(study))
     name = resolved.name if isinstance(study, Study) else Path(study).stem
-    folder = Path("runs", name) if run_dir is None else Path(run_dir)
-    pipeline.run_study(resolved, folder, command=f"nephrograde.run_study({name!r})", reason=reason)
-    return open_run(folder)
+    return resolved, name, Path("runs", name) if run_dir is None else Path(run_dir)
+
+
+@checked(
+    study=either(PATH, Study, remedy="Give a Study, or the path of its TOML file."),
+    run_dir=PATH,
+    only=TEXTS,
+    on=TEXT,
+    resources=BY_OPTION,
+)
+def fit_study(
+    study: Study | str | Path,
+    run_dir: str | Path | None = None,
+    *,
+    only: Sequence[str] = (),
+    on: str = "local",
+    resources: Mapping[str, str | float] | None = None,
+) -> dict[str, bool]:
+    """Fit the models of a prepared study, or some units of it, each one model on one fold.
+
+    With ``only``, nothing but these units is written, each once, so that several processes on all machines that see the
+    run folder can work at the same time.
+
+    Args:
+        study: The study, or the path of its TOML file.
+        run_dir: The run folder; ``runs/<name of the study>`` when None.
+        only: Names of units, such as ``["weak-1-cmp/fold-0"]``, or ``["seed-1/weak-1-cmp/fold-0"]`` in a repeat; all
+            when empty.
+        on: As of :func:`run_study`; units named by ``only`` are fitted here.
+        resources: As of :func:`run_study`.
+
+    Returns:
+        Whether each unit of the study is fitted, by its name.
+
+    Raises:
+        InputError: With every mistake of the study file and the cohort table; or there is no such unit.
+        RunError: The run folder is not prepared, was opened for another study, or is being written by another process.
+        FitError: A model cannot be fitted.
+    """
+    from nephrograde import pipeline
+
+    engine = parse_engine(on, [f"{name}={value}" for name, value in (resources or {}).items()])
+    resolved, name, folder = _resolved(study, run_dir)
+    pipeline.fit_study(resolved, folder, only=only, engine=engine, command=f"nephrograde.fit_study({name!r})")
+    return pipeline.list_units(resolved, folder)
 
 
 @checked(scores=TABLE, columns=HEADINGS, encoding=TEXT)

@@ -192,5 +192,6 @@ BY_COLUMN = Kind(
     lambda value: _has_names(value) and all(isinstance(one, str) or _is_number(one) for one in value.values()),
     "Give a dict by column, such as {'age_years': 61}.",
 )
+BY_OPTION = Kind(BY_COLUMN.accepts, "Give a dict by option, such as {'minutes': 90}.")
 HEADINGS = Kind(_are_headings, "Give a dict of headings by standard name.")
 BY_NAME = Kind(_are_by_name, "Give a dict by the name of the model, each a dict of its printed values.")

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import sys
+import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 _LOCKED_BYTE = 1 << 30
 """The locked byte; on Windows a locked range cannot be read, so it lies far beyond the text."""
+_ASK_EVERY_S = 0.2
 
 
 def lock_path_of(path: Path) -> Path:
@@ -62,16 +64,57 @@ def only_writer_of(path: Path, *, is_private: bool = False) -> Iterator[None]:
     lock_path = lock_path_of(path)
     with about_writing(path, temporary_path=lock_path):
         handle, is_locked = _open_locked(lock_path)
+    if is_locked is False:
+        holder = holder_of(lock_path)
+        os.close(handle)
+        raise RunError(f"{path} is being written by {holder}. Wait until it has finished.")
+    with _held(handle, path):
+        yield
+
+
+@contextmanager
+def in_turn(path: Path) -> Iterator[None]:
+    """Wait until no other process writes a file or folder, and be the only one that does for the block.
+
+    The lock of a process that is killed is free at once. On a network share, that of a machine that has lost its power
+    is free as soon as the server gives it up.
+
+    Args:
+        path: The file or folder; it need not exist. The folder that it is in is created if it is missing.
+
+    Raises:
+        WriteError: The folder cannot be written to.
+
+    >>> import pathlib, tempfile
+    >>> fold_dir = pathlib.Path(tempfile.mkdtemp()) / "fold-0"
+    >>> with in_turn(fold_dir):
+    ...     [path.name for path in fold_dir.parent.iterdir()]
+    ['.fold-0.lock']
+    """
+    make_folder(path.parent)
+    lock_path = lock_path_of(path)
+    while True:
+        with about_writing(path, temporary_path=lock_path):
+            handle, is_locked = _open_locked(lock_path)
+        if is_locked is not False:
+            break
+        os.close(handle)
+        time.sleep(_ASK_EVERY_S)
+    with _held(handle, path):
+        yield
+
+
+@contextmanager
+def _held(handle: int, path: Path) -> Iterator[None]:
+    """Name the holder in a locked file for the duration of the block; then remove and release it."""
+    lock_path = lock_path_of(path)
     try:
-        if is_locked is False:
-            raise RunError(f"{path} is being written by {holder_of(lock_path)}. Wait until it has finished.")
         with about_writing(path, temporary_path=lock_path):
             write_holder(handle)
         yield
     finally:
-        if is_locked is not False:
-            with suppress(OSError):  # Windows does not remove open files
-                lock_path.unlink()
+        with suppress(OSError):  # Windows does not remove open files
+            lock_path.unlink()
         os.close(handle)
 
 
@@ -81,6 +124,21 @@ def lock_handle(handle: int) -> bool | None:
     Args:
         handle: The file descriptor. The lock is released when it is closed.
     """
+    return _locked(handle, is_shared=False)
+
+
+def share_handle(handle: int) -> bool | None:
+    """Lock an open file together with others that do the same, without waiting; results as of :func:`lock_handle`.
+
+    Windows has no such lock; there, the first to share it is the only one.
+
+    Args:
+        handle: The file descriptor. The lock is released when it is closed.
+    """
+    return _locked(handle, is_shared=True)
+
+
+def _locked(handle: int, *, is_shared: bool) -> bool | None:
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -91,7 +149,7 @@ def lock_handle(handle: int) -> bool | None:
         else:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _HELD:
             return False

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.annotations.cost import measured_minutes
 from nephrograde.annotations.stage import compare_annotations
-from nephrograde.cohort.stage import load_inputs, open_cohort
-from nephrograde.errors import RunError
+from nephrograde.cohort.stage import load_inputs, open_cohort, reopen_cohort
+from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.evaluation.stage import evaluate_models, evaluate_score_table, refuse_reopening
+from nephrograde.placing.engine import LOCAL
 from nephrograde.replacement import replaced
 from nephrograde.report.pages.quality_page import write_quality_page
 from nephrograde.report.stage import report_run
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.progress import silent
-from nephrograde.run.writer import only_writer
+from nephrograde.run.writer import beside_others, only_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
     from nephrograde.evaluation.minutes import Minutes
+    from nephrograde.placing.engine import Engine
     from nephrograde.quality.cohort_quality import CohortQuality
     from nephrograde.report.text.language import Language
     from nephrograde.run.progress import Progress
@@ -41,6 +43,7 @@ __all__ = [
     "evaluate_study",
     "evaluate_table",
     "fit_study",
+    "list_units",
     "load_inputs",
     "prepare_study",
     "print_study",
@@ -56,6 +59,7 @@ def run_study(
     study: Study,
     run: Run,
     *,
+    engine: Engine = LOCAL,
     command: str = "",
     reason: str | None = "",
     language: Language = "en",
@@ -66,49 +70,79 @@ def run_study(
     Args:
         study: The resolved study.
         run: The run folder; an interrupted run is resumed.
+        engine: Where scans are prepared and models fitted; everything else is done here.
         command: The command line, for the lock file and the ledger.
         reason: Why the test set is opened; may be empty the first time. None leaves it closed.
         language: Language of the report.
         progress: How to show the progress of long steps.
 
     Raises:
-        InputError: The cohort table has mistakes; all are listed.
+        InputError: The cohort table has mistakes; all are listed. Or the engine cannot be used.
         RunError: Another process is writing to the folder, it holds another study, or the test set would be opened
             again without a reason.
         FitError: A model cannot be fitted.
         WeightsError: The file of an encoder, or of initial weights, is missing or another one, or does not fit.
     """
     from nephrograde.fit.initial import require_weights
-    from nephrograde.fit.stage import fit_models, keys_of_fits
+    from nephrograde.fit.stage import fit_models, place_models, plan_models
     from nephrograde.sample.stage import prepare_scans
 
     require_weights(study)
     measured = _measured(study)
     lock_path = RunFolder.at(run).study_lock_path
     earlier = lock_path.read_bytes() if lock_path.is_file() else None
+    if engine != LOCAL:
+        _place_preparing(study, run, engine, command=command, progress=progress)
+        with _opened(study, run, command) as (folder, cohort, split):
+            prepare_scans(study, cohort, folder, progress=progress)
+            _refuse_reopening(study, cohort, split, folder, reason=reason, earlier=earlier)
+            plan = plan_models(study, cohort, split, folder, progress=progress)
+        place_models(plan, folder, engine, progress=progress)
     with _opened(study, run, command) as (folder, cohort, split):
         prepare_scans(study, cohort, folder, progress=progress)
-        try:
-            refuse_reopening(study, folder, fits=keys_of_fits(study, cohort, split, folder), reason=reason)
-        except RunError:
-            if earlier is not None:  # the folder remains the run of the study that was evaluated
-                with replaced(lock_path) as temporary_path:
-                    temporary_path.write_bytes(earlier)
-            raise
+        _refuse_reopening(study, cohort, split, folder, reason=reason, earlier=earlier)
         fit_models(study, cohort, split, folder, progress=progress)
         evaluate_models(study, cohort, split, folder, reason=reason, measured=measured)
         compare_annotations(study, folder)
         return report_run(folder, language)
 
 
-def prepare_study(study: Study, run: Run, *, command: str = "", progress: Progress = silent) -> Prepared:
+def _refuse_reopening(
+    study: Study, cohort: Cohort, split: Split, run: RunFolder, *, reason: str | None, earlier: bytes | None
+) -> None:
+    """Refuse before the models are fitted, and leave the folder the run of the study that was evaluated."""
+    from nephrograde.fit.stage import keys_of_fits
+
+    try:
+        refuse_reopening(study, run, fits=keys_of_fits(study, cohort, split, run), reason=reason)
+    except RunError:
+        if earlier is not None:
+            with replaced(run.study_lock_path) as temporary_path:
+                temporary_path.write_bytes(earlier)
+        raise
+
+
+def prepare_study(
+    study: Study, run: Run, *, engine: Engine = LOCAL, command: str = "", progress: Progress = silent
+) -> Prepared:
     """Only prepare the scans; arguments and errors are those of :func:`run_study`."""
     from nephrograde.fit.initial import require_weights
     from nephrograde.sample.stage import prepare_scans
 
     require_weights(study)
+    if engine != LOCAL:
+        _place_preparing(study, run, engine, command=command, progress=progress)
     with _opened(study, run, command) as (folder, cohort, _):
         return prepare_scans(study, cohort, folder, progress=progress)
+
+
+def _place_preparing(study: Study, run: Run, engine: Engine, *, command: str, progress: Progress) -> None:
+    """Let an engine prepare the scans, which are then found in the cache."""
+    from nephrograde.sample.placed import place_preparing
+
+    with _opened(study, run, command) as (folder, cohort, _):
+        pass
+    place_preparing(study, cohort, folder, engine, progress=progress)
 
 
 def check_study(
@@ -126,12 +160,60 @@ def check_study(
         return quality, write_quality_page(folder.quality.quality_dir, folder.quality.page_path(language), language)
 
 
-def fit_study(study: Study, run: Run, *, command: str = "", progress: Progress = silent) -> None:
-    """Only fit the models, on prepared scans; arguments and errors are those of :func:`run_study`."""
-    from nephrograde.fit.stage import fit_models
+def fit_study(
+    study: Study,
+    run: Run,
+    *,
+    only: Sequence[str] = (),
+    engine: Engine = LOCAL,
+    command: str = "",
+    progress: Progress = silent,
+) -> None:
+    """Only fit the models, on prepared scans; other arguments and errors are those of :func:`run_study`.
 
+    Args:
+        study: The resolved study.
+        run: The run folder.
+        only: Names of units, such as ``weak-1-cmp/fold-0``: these are fitted here and nothing else is written, so that
+            several processes can do so at once. Everything is fitted when empty.
+        engine: Where the models are fitted.
+        command: The command line, for the lock file.
+        progress: How to show the progress of long steps.
+    """
+    from nephrograde.fit.stage import fit_models, fit_only, place_models, plan_models
+
+    if only and engine != LOCAL:
+        raise InputError([Problem("--only", "fits its units here, and --on elsewhere", "Leave one of them out.")])
+    if only:
+        with beside_others(run) as folder:
+            fit_only(study, *reopen_cohort(study, folder), folder, only=only, progress=progress)
+        return
     with _opened(study, run, command) as (folder, cohort, split):
-        fit_models(study, cohort, split, folder, progress=progress)
+        if engine == LOCAL:
+            fit_models(study, cohort, split, folder, progress=progress)
+            return
+        plan = plan_models(study, cohort, split, folder, progress=progress)
+    place_models(plan, folder, engine, progress=progress)
+
+
+def list_units(study: Study, run: Run) -> dict[str, bool]:
+    """List the units of a prepared study, each one model on one fold, and whether it is fitted.
+
+    Args:
+        study: The resolved study.
+        run: The run folder.
+
+    Returns:
+        Whether each of them is fitted, by a name such as ``weak-1-cmp/fold-0``, or ``seed-1/weak-1-cmp/fold-0`` in a
+        repeat.
+
+    Raises:
+        RunError: The run folder is not prepared, was opened for another study, or is being written as a whole.
+    """
+    from nephrograde.fit.stage import fitted_units
+
+    with beside_others(run) as folder:
+        return fitted_units(study, *reopen_cohort(study, folder), folder)
 
 
 def tune_study(

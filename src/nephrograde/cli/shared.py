@@ -41,6 +41,22 @@ Encoding = Annotated[
     typer.Option("--encoding", metavar="NAME", help="The encoding of CSV tables, such as cp1250 [default: detected]."),
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the output and of the report.")]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="ENGINE",
+        help="Where scans are prepared and models fitted: local, slurm, ray, or a Ray cluster as ray://HOST:PORT.",
+    ),
+]
+With = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="KEY=VALUE",
+        help="What --on gives each unit, such as partition=gpu, minutes=90 or gpus=0.5. May be repeated.",
+    ),
+]
 AsPdf = Annotated[bool, typer.Option("--pdf", help="Also write the report as PDF (needs nephrograde[pdf]).")]
 PagePort = Annotated[
     int,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +13,12 @@ from nephrograde.cli.shared import (
     AsPdf,
     Encoding,
     Lang,
+    On,
     Overrides,
     RunDir,
     StudyOptions,
     StudyPath,
+    With,
     command_line,
     load_study,
     print_report,
@@ -25,6 +27,7 @@ from nephrograde.cli.shared import (
     say_score_columns,
     with_options,
 )
+from nephrograde.placing.engine import LOCAL, parse_engine
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
 from nephrograde.terminal import (
@@ -37,23 +40,34 @@ from nephrograde.terminal import (
     say,
 )
 
+if TYPE_CHECKING:
+    from nephrograde.placing.engine import Engine
+
 commands = typer.Typer()
 
 
+@dataclass(frozen=True, slots=True)
+class RunOptions(StudyOptions):
+    """Options of ``run``."""
+
+    on: On = "local"
+    given: With = None
+
+
 @commands.command()
-@with_options(StudyOptions)
-def run(study_path: StudyPath, options: StudyOptions) -> None:
+@with_options(RunOptions)
+def run(study_path: StudyPath, options: RunOptions) -> None:
     """Run the study from the cohort table to the report, resuming an interrupted run."""
-    run_and_print(study_path, options)
+    run_and_print(study_path, options, parse_engine(options.on, options.given or ()))
 
 
-def run_and_print(study_path: Path, options: StudyOptions) -> None:
+def run_and_print(study_path: Path, options: StudyOptions, engine: Engine = LOCAL) -> None:
     """Run a study, and print the excluded scans, the tables of results and the path of the report."""
     from nephrograde import pipeline
 
     run = options.run_of(study_path)
     study = load_study(study_path, options.overrides, options.encoding)
-    report_path = pipeline.run_study(study, run, progress=progress, **options.evaluation)
+    report_path = pipeline.run_study(study, run, engine=engine, progress=progress, **options.evaluation)
     print_findings(run)
     print_table(run)
     print_ladder(run)
@@ -89,6 +103,8 @@ def check(
 def prepare(
     study_path: StudyPath,
     out: RunDir = None,
+    on: On = "local",
+    given: With = None,
     overrides: Overrides = None,
     encoding: Encoding = None,
     lang: Lang = "en",
@@ -97,9 +113,10 @@ def prepare(
     from nephrograde import pipeline
 
     del lang  # main() has set it, as for all commands
+    engine = parse_engine(on, given or ())
     run = run_of(study_path, out)
     study = load_study(study_path, overrides, encoding)
-    prepared = pipeline.prepare_study(study, run, command=command_line(), progress=progress)
+    prepared = pipeline.prepare_study(study, run, engine=engine, command=command_line(), progress=progress)
     print_findings(run)
     say(t("Prepared {n} regions in {path}.", n=len(prepared.regions), path=run.volumes_dir))
 
@@ -137,6 +154,16 @@ def tune(
 def fit(
     study_path: StudyPath,
     out: RunDir = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="MODEL/FOLD",
+            help="Fit only this unit, such as weak-1-cmp/fold-0; others may be fitted meanwhile. May be repeated.",
+        ),
+    ] = None,
+    on: On = "local",
+    given: With = None,
     overrides: Overrides = None,
     encoding: Encoding = None,
     lang: Lang = "en",
@@ -145,10 +172,32 @@ def fit(
     from nephrograde import pipeline
 
     del lang
+    engine = parse_engine(on, given or ())
     run = run_of(study_path, out)
     study = load_study(study_path, overrides, encoding)
-    pipeline.fit_study(study, run, command=command_line(), progress=progress)
+    pipeline.fit_study(study, run, only=only or (), engine=engine, command=command_line(), progress=progress)
     say(t("The models are in {path}.", path=run.models_dir))
+
+
+@commands.command()
+def units(
+    study_path: StudyPath,
+    out: RunDir = None,
+    overrides: Overrides = None,
+    encoding: Encoding = None,
+    *,
+    left: Annotated[bool, typer.Option("--left", help="Only those that are not fitted yet.")] = False,
+    lang: Lang = "en",
+) -> None:
+    """List the units of a prepared study, each one model on one fold, for `fit --only`."""
+    from nephrograde import pipeline
+
+    del lang
+    for name, is_fitted in pipeline.list_units(
+        load_study(study_path, overrides, encoding), run_of(study_path, out)
+    ).items():
+        if not (left and is_fitted):
+            say(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nephrograde.cohort.annotated import find_annotations
 from nephrograde.cohort.origin import keep_origin
@@ -15,7 +15,7 @@ from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.files import read_json, sha256_of
 from nephrograde.run.provenance import ANNOTATIONS, COHORT_TABLE, read_lock, write_lock
 from nephrograde.sheet import clean_heading, open_sheet
-from nephrograde.study import CohortSettings
+from nephrograde.study import CohortSettings, restore_study
 from nephrograde.study.file import load_study, salvage_study
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nephrograde.study import Study
 
 _IMAGE = "_image"
+_OF_TABLE = (COHORT_TABLE, ANNOTATIONS)
 
 
 def load_inputs(
@@ -162,16 +163,56 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
         raise RunError(f"{run.split_path} was not written by a run. Name another folder with --out.")
     if is_drawn:
         _check_same_split(study, cohort, run)
-    inputs = {**_image_inputs(run), COHORT_TABLE: sha256_of(study.cohort.table)}
-    inputs.pop(ANNOTATIONS, None)
-    if study.cohort.annotations is not None:
-        inputs[ANNOTATIONS] = sha256_of(find_annotations(study.cohort.annotations))
+    inputs = {name: digest for name, digest in _image_inputs(run).items() if name not in _OF_TABLE}
+    inputs |= _table_inputs(study)
     write_lock(study, run, inputs=inputs, command=command, has_dicom=cohort.has_dicom)
     keep_origin(study.cohort.table, run.origin_path)
     write_cases(cohort, run.cases_path)
     if not is_drawn:
         write_split(draw_split(cohort, study.split), run.split_path)
     return cohort, read_split(run.split_path)
+
+
+def reopen_cohort(study: Study, run: RunFolder) -> tuple[Cohort, Split]:
+    """Read the patients and the split of a run that is open, and write nothing, as other processes may be at work.
+
+    Args:
+        study: The resolved study.
+        run: The run folder; its scans are prepared.
+
+    Raises:
+        InputError: If the table contains mistakes; the error lists all of them.
+        RunError: The folder is not that of a run, or was opened for another study, table or annotations.
+    """
+    if not run.is_run() or not run.split_path.exists():
+        raise RunError(f"{run.run_dir} is not prepared. Run `nephrograde prepare` on the study first.")
+    cohort, problems = read_cohort(study.cohort, study.split)
+    if problems or cohort is None:
+        raise InputError(problems)
+    _check_same_split(study, cohort, run)
+    lock = read_lock(run)
+    opened = {name: digest for name, digest in lock["inputs"].items() if name in _OF_TABLE}
+    if _without_paths(restore_study(lock["study"])) != _without_paths(study) or opened != _table_inputs(study):
+        raise RunError(
+            f"{run.run_dir} was opened for another study: its settings, the cohort table or the annotations differ. "
+            "Give the same --set as then, or run `nephrograde prepare` on the study first."
+        )
+    return cohort, read_split(run.split_path)
+
+
+def _without_paths(study: Study) -> dict[str, Any]:
+    """What results depend on, without the places of tables, which other machines may call by other names."""
+    content = study.sealed()
+    content["cohort"] = {key: value for key, value in content["cohort"].items() if key not in {"table", "annotations"}}
+    return content
+
+
+def _table_inputs(study: Study) -> dict[str, str]:
+    """The SHA-256 of the cohort table and the annotations."""
+    inputs = {COHORT_TABLE: sha256_of(study.cohort.table)}
+    if study.cohort.annotations is not None:
+        inputs[ANNOTATIONS] = sha256_of(find_annotations(study.cohort.annotations))
+    return inputs
 
 
 def _image_inputs(run: RunFolder) -> dict[str, str]:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from nephrograde.fit.encoded import Encoding
     from nephrograde.fit.frozen import FrozenJob
     from nephrograde.fit.job import FitJob
-    from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.folder import RunFolder
     from nephrograde.run.progress import Progress, Watched
     from nephrograde.sample.dataset import SampleSet
@@ -61,7 +60,7 @@ def plan_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
             ordinal head learns.
     """
     fits = list_fits(study, cohort, split, prepared=prepared, run=run)
-    return [one for one in fits if not _holds(one.folder, one.key)]
+    return [one for one in fits if not is_fitted(one)]
 
 
 def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared, run: RunFolder) -> list[Fit]:
@@ -314,11 +313,17 @@ def assemble_frozen_job(planned: Fit, encoding: Encoding, study: Study, *, is_hi
     )
 
 
-def _holds(fold: FoldFolder, key: str) -> bool:
+def is_fitted(planned: Fit) -> bool:
+    """Whether the folder of a fit holds it already: whole, unaltered, and of the same inputs.
+
+    Args:
+        planned: From :func:`list_fits`.
+    """
+    fold = planned.folder
     if not fold.is_whole():
         return False
     try:
         fold_digests(fold)
-        return read_card(fold.card_path).inputs_sha256 == key
+        return read_card(fold.card_path).inputs_sha256 == planned.key
     except RunError:  # altered or damaged since the fit, or written by another version, so fitted again
         return False

@@ -63,6 +63,11 @@ class Fit:
     grades: Mapping[str, int] | None = None
 
     @property
+    def name(self) -> str:
+        """The repeat, the model and the fold, such as ``seed-1/weak-1-cmp/fold-0``; without repeat in the results."""
+        return self.folder.name_in(self.repeat.name)
+
+    @property
     def architecture(self) -> Architecture:
         """Of the network that is trained."""
         return "resnet18" if self.pretrained is None else self.pretrained.architecture
@@ -91,6 +96,11 @@ class Fit:
     def paths(self) -> tuple[Path, ...]:
         """The files of all regions."""
         return tuple(path for files in self.regions.values() for path in files.values())
+
+
+def shaping_versions() -> dict[str, str]:
+    """Return the versions of the packages that decide what is learnt, on this machine."""
+    return {name: number for name, number in versions().items() if name in {*_SHAPING, *_SHAPING_HEADS}}
 
 
 def key_of(planned: Fit, study: Study, is_high: Mapping[str, bool]) -> str:

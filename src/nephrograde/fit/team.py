@@ -78,13 +78,25 @@ def form_team(
         workers = 1 if asked == "auto" else min(asked, len(fits))
         # Digits come from the GPU and do not depend on the threads, which only prepare batches.
         return Team(workers, 0 if workers == 1 else max(1, cores // workers), on_gpu=True)
-    threads = max(1, cores // folds)
+    threads = threads_on_cpu(folds)
     if asked != "auto":
         return Team(min(asked, len(fits)), threads)
     if operations < WORTH_A_PROCESS:
         return Team(1, threads)
     fitting = max(1.0, free_bytes() / memory_bytes)
     return Team(int(min(cores // threads, len(fits), fitting)), threads)
+
+
+def threads_on_cpu(folds: int) -> int:
+    """Return on how many threads of the CPU each network is fitted, as :func:`form_team` explains it.
+
+    Args:
+        folds: The number of folds.
+
+    >>> threads_on_cpu(1000)
+    1
+    """
+    return max(1, torch.get_num_threads() // folds)
 
 
 def _obstacle(settings: FitSettings) -> str:

@@ -103,6 +103,11 @@ class RunFolder:
         """The record of a finished stage."""
         return self.stages_dir / f"{stage}.json"
 
+    @property
+    def logs_dir(self) -> Path:
+        """What units that an engine placed on other machines have printed."""
+        return self.run_dir / "logs"
+
     # The cohort
     @property
     def cohort_dir(self) -> Path:

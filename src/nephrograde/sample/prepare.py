@@ -118,17 +118,39 @@ def prepare_cohort(
         run: The run folder.
         advance: Called as many times as :func:`count_steps` says.
     """
+    records = prepare_patients(cohort, study, run.volumes_dir, advance=advance)
+    prepared = Prepared(
+        regions=tuple(Region(**region) for record in records for region in record["regions"]),
+        findings=tuple(dict.fromkeys(Finding(**finding) for record in records for finding in record["findings"])),
+        inputs={name: digest for record in records for name, digest in record["inputs"].items()},
+    )
+    named = (run.regions_path, run.tumours_path, run.image_inputs_path)  # radiomics may add to the findings
+    with written_together("prepare", run, files=named):
+        _write_index(prepared, run)
+        write_tumours((TumourRow(**row) for record in records for row in record["tumours"]), run.tumours_path)
+    remove_stale(run.volumes_dir, {record["sidecar"] for record in records} | {r.file for r in prepared.regions})
+    return prepared
+
+
+def prepare_patients(
+    cohort: Cohort, study: Study, volumes_dir: Path, *, advance: Callable[[], None] = lambda: None
+) -> list[dict[str, Any]]:
+    """Prepare the scans of patients, and return the record of each, and of each patient of each arm of early fusion.
+
+    Files that belong to the whole cohort are neither written nor removed, so that several processes can prepare others
+    at the same time; arguments as of :func:`prepare_cohort`.
+    """
     error_mm = error_sizes_mm(study)
-    make_folder(run.volumes_dir)
+    make_folder(volumes_dir)
 
     def one(case: Case, scan: Scan) -> dict[str, Any]:
-        record = _prepare_scan(case, scan, study, error_mm=error_mm, volumes_dir=run.volumes_dir)
+        record = _prepare_scan(case, scan, study, error_mm=error_mm, volumes_dir=volumes_dir)
         advance()
         return record
 
     def early(case: Case, arm: Arm, inputs: Mapping[tuple[str, str], Mapping[str, str]]) -> dict[str, Any]:
         own = {phase: inputs[case.patient_id, phase] for phase in case.scans if (case.patient_id, phase) in inputs}
-        record = _prepare_early(case, arm, study, inputs=own, error_mm=error_mm, volumes_dir=run.volumes_dir)
+        record = _prepare_early(case, arm, study, inputs=own, error_mm=error_mm, volumes_dir=volumes_dir)
         advance()
         return record
 
@@ -143,20 +165,9 @@ def prepare_cohort(
             }
             futures = [pool.submit(early, case, arm, read) for case, arm in _joined(cohort, study)]
             sizes = _sizes(records)
-            records += [_with_size(future.result(), sizes) for future in futures]
+            return records + [_with_size(future.result(), sizes) for future in futures]
         finally:  # after Ctrl-C, scans that have not started are cancelled
             pool.shutdown(cancel_futures=True)
-    prepared = Prepared(
-        regions=tuple(Region(**region) for record in records for region in record["regions"]),
-        findings=tuple(dict.fromkeys(Finding(**finding) for record in records for finding in record["findings"])),
-        inputs={name: digest for record in records for name, digest in record["inputs"].items()},
-    )
-    named = (run.regions_path, run.tumours_path, run.image_inputs_path)  # radiomics may add to the findings
-    with written_together("prepare", run, files=named):
-        _write_index(prepared, run)
-        write_tumours((TumourRow(**row) for record in records for row in record["tumours"]), run.tumours_path)
-    remove_stale(run.volumes_dir, {record["sidecar"] for record in records} | {r.file for r in prepared.regions})
-    return prepared
 
 
 def count_steps(cohort: Cohort, study: Study) -> int:

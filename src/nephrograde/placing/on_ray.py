@@ -1,0 +1,187 @@
+"""Units as tasks of Ray: on a box with several GPUs, or on a cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import tempfile
+import warnings
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.errors import InputError, Problem, require_package
+from nephrograde.placing.unit import Done, attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from nephrograde.placing.engine import Engine
+    from nephrograde.placing.unit import Unit
+
+_RETRIES = 3
+"""How often a unit is begun again whose process or machine is gone."""
+_STORE_BYTES = 100_000_000
+"""Of the object store of a Ray that is started here; results go through the folder, which is seen here."""
+_LONGEST_DIR = 40
+"""Characters of the temporary folder; Ray's sockets lie 60 deeper, and systems take 107."""
+_LOOK_EVERY_S = 1.0
+_QUIET: Mapping[str, str] = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent, and nothing is written to ~/.ray
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a warning about CUDA_VISIBLE_DEVICES
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+
+
+def place_on_ray(units: Sequence[Unit], engine: Engine, *, cpus: int, collect: Callable[[int, Done], None]) -> None:
+    """Do units as tasks of Ray, on this machine or on a cluster, and wait for all of them.
+
+    A unit whose machine is lost is begun again elsewhere. Where a machine does not see the folder, the unit takes along
+    what it needs and returns what it made.
+
+    Args:
+        units: The units.
+        engine: Ray with its address and options. Without address, Ray is started here, on 127.0.0.1 and with a
+            temporary folder of its own, unless the variable RAY_ADDRESS names a cluster.
+        cpus: Processors for each unit, unless an option says otherwise.
+        collect: Called with the number of each unit that is done, and what came of it.
+
+    Raises:
+        InputError: Ray is not installed, the cluster cannot be reached, or has too little for a unit.
+    """
+    require_package("--on ray", "ray", "ray")
+    with _joined(engine) as ray:
+        options = _options(ray.cluster_resources(), engine, cpus=cpus)
+        task = ray.remote(_do).options(max_retries=_RETRIES, **options)
+        carrying = ray.remote(_do_with).options(max_retries=_RETRIES, **options)
+        packed: dict[str, Any] = {}
+        running: dict[Any, int] = {task.remote(unit.call): number for number, unit in enumerate(units)}
+        try:
+            while running:
+                ready, _ = ray.wait(list(running), num_returns=1, timeout=_LOOK_EVERY_S)
+                for reference in ready:
+                    number = running.pop(reference)
+                    done, carried = _came_of(ray, reference), units[number].carried
+                    if done.is_unseen and carried is not None:
+                        if carried.key not in packed:
+                            packed[carried.key] = ray.put(carried.pack())
+                        running[carrying.remote(carried.call, packed[carried.key])] = number
+                    else:
+                        collect(number, done)
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
+
+
+def _do(call: Callable[[], object]) -> Done:
+    """A task of Ray."""
+    return attempt(call)
+
+
+def _do_with(call: Callable[[Any], object], luggage: Any) -> Done:
+    """A task of Ray on a machine that does not see the folder."""
+    return attempt(lambda: call(luggage))
+
+
+def _came_of(ray: Any, reference: Any) -> Done:
+    """What came of a task, also of one whose process or machine is gone."""
+    try:
+        done = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        return Done(problem=" ".join(str(error).split()))
+    return done if isinstance(done, Done) else Done(problem="returned something else")
+
+
+def _options(there: Mapping[str, float], engine: Engine, *, cpus: int) -> dict[str, float]:
+    """What Ray reserves for a unit: a GPU where there is one, unless an option says otherwise."""
+    gpus = engine.amount("gpus")
+    memory_gb = engine.amount("memory_gb")
+    options = {
+        "num_cpus": float(engine.number("cpus") or cpus),
+        "num_gpus": float(min(1.0, there.get("GPU", 0.0)) if gpus is None else gpus),
+        **({} if memory_gb is None else {"memory": memory_gb * 1e9}),
+    }
+    problems = [
+        Problem(
+            "--on ray",
+            f"each unit asks for {options[name]:g} of {called}, and there are {there.get(resource, 0.0):g} in all",
+            f"Ask for fewer: `--with {called}=N`.",
+        )
+        for name, called, resource in (("num_cpus", "cpus", "CPU"), ("num_gpus", "gpus", "GPU"))
+        if options[name] > there.get(resource, 0.0)
+    ]
+    if problems:
+        raise InputError(problems)
+    return options
+
+
+@contextmanager
+def _joined(engine: Engine) -> Iterator[Any]:
+    """Join a cluster, or start Ray on this machine, for the duration of the block."""
+    is_own = not engine.address and not os.environ.get("RAY_ADDRESS")
+    token = {"RAY_AUTH_TOKEN": _token()} if is_own else {}
+    before = {name: os.environ.get(name) for name in (*_QUIET, *token, "RAY_AUTH_MODE")}
+    os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ} | token)
+    logger = logging.getLogger("ray")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        import ray
+
+        with warnings.catch_warnings(), _temporary_dir() as temporary_dir:
+            warnings.simplefilter("ignore")
+            own: dict[str, Any] = {
+                "address": "local",
+                "include_dashboard": False,
+                "object_store_memory": _STORE_BYTES,
+                "_node_ip_address": "127.0.0.1",
+                "_temp_dir": str(temporary_dir),
+            }
+            try:
+                ray.init(
+                    **(own if is_own else {"address": engine.address or None}),
+                    configure_logging=False,
+                    log_to_driver=False,
+                )
+            except (ConnectionError, ImportError, OSError, RuntimeError, ValueError) as error:
+                raise _unreached(engine, error) from None
+            try:
+                yield ray
+            finally:
+                ray.shutdown()
+    finally:
+        logger.setLevel(level)
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
+
+
+@cache
+def _token() -> str:
+    """The token by which a Ray that is started here keeps others out, which Ray would write to ~/.ray otherwise.
+
+    Ray reads it once in a process.
+    """
+    return secrets.token_hex(32)
+
+
+def _unreached(engine: Engine, error: Exception) -> InputError:
+    place = engine.address or os.environ.get("RAY_ADDRESS") or "--on ray"
+    told = " ".join(str(error).split())
+    remedy = "Check the address, and that the cluster runs the same versions of Ray and Python."
+    return InputError([Problem(place, f"Ray cannot be used there ({told})", remedy)])
+
+
+@contextmanager
+def _temporary_dir() -> Iterator[Path]:
+    """A folder whose name is short enough for Ray's sockets; removed after the block."""
+    usual = Path(tempfile.gettempdir())
+    above = usual if len(str(usual)) <= _LONGEST_DIR - 12 else Path("/tmp")  # noqa: S108 (a folder of its own inside)
+    folder = tempfile.TemporaryDirectory(prefix="ngray-", dir=above, ignore_cleanup_errors=True)
+    try:
+        yield Path(folder.name)
+    finally:
+        with suppress(OSError):
+            folder.cleanup()

@@ -1,0 +1,189 @@
+"""Units as job arrays of a SLURM cluster, by submitit."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.errors import InputError, Problem, require_package
+from nephrograde.placing.unit import Done, attempt
+from nephrograde.replacement import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from nephrograde.placing.engine import Engine
+    from nephrograde.placing.unit import Unit
+
+_MINUTES = 240
+_REQUEUES = 3
+"""How often a unit that ran into its time limit is begun again; one that is preempted is requeued without a limit."""
+_LOOK_EVERY_S = 1.0
+_ASK_SLURM_EVERY_S = 30.0
+_USUAL_ARRAY = 1000
+"""SLURM allows arrays of 1,001 jobs unless it is configured otherwise."""
+_NAMED = ("partition", "account", "qos", "constraint", "gres", "exclude")
+
+
+class _Requeued:
+    """A unit as submitit calls it: requeued when it is preempted, as doing it again costs nothing but time."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self.call = call
+
+    def __call__(self) -> Done:
+        return attempt(self.call)
+
+    def checkpoint(self) -> Any:
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def place_on_slurm(
+    units: Sequence[Unit], engine: Engine, *, cpus: int, logs_dir: Path, collect: Callable[[int, Done], None]
+) -> None:
+    """Submit units as job arrays no larger than the cluster allows, and wait for all of them.
+
+    Logs and the files through which submitit passes units are in the folder of logs, which all machines see. Jobs that
+    are not done are cancelled when this process is interrupted.
+
+    Args:
+        units: The units.
+        engine: SLURM with its options.
+        cpus: Processors for each unit, unless an option says otherwise.
+        logs_dir: The folder of logs; created if it is missing.
+        collect: Called with the number of each unit that is done, and what came of it.
+
+    Raises:
+        InputError: submitit is not installed, there is no SLURM, or it refuses the jobs.
+    """
+    require_package("--on slurm", "submitit", "slurm")
+    cluster = engine.text("cluster") or "slurm"
+    if cluster == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
+        remedy = "Run the command on a machine that can submit jobs, or try the same here with `--with cluster=local`."
+        raise InputError([Problem("--on slurm", "sbatch and srun are not on this machine", remedy)])
+    make_folder(logs_dir)
+    executor = _executor(engine, cluster, cpus=cpus, logs_dir=logs_dir)
+    limit = engine.number("array") or (largest_array() if cluster == "slurm" else len(units))
+    # Here, each job of an array would be a process that begins at once.
+    room = len(units) if cluster == "slurm" else engine.number("at_once") or os.cpu_count() or 1
+    jobs = _Jobs(executor, deque(enumerate(units)), limit, room)
+    asked = time.monotonic()
+    try:
+        while jobs.waiting or jobs.running:
+            jobs.submit()
+            force = time.monotonic() - asked > _ASK_SLURM_EVERY_S
+            asked = time.monotonic() if force else asked
+            ended = [number for number, job in jobs.running.items() if job.done(force_check=force)]
+            for number in ended:
+                collect(number, _came_of(jobs.running.pop(number)))
+            if not ended:
+                time.sleep(_LOOK_EVERY_S if cluster == "slurm" else _LOOK_EVERY_S / 10)
+    finally:
+        jobs.cancel()
+        for path in logs_dir.glob("*.pkl"):
+            path.unlink(missing_ok=True)
+
+
+@dataclass(slots=True)
+class _Jobs:
+    """The jobs of units: those that wait to be submitted, and those that were.
+
+    ``limit`` is the largest array, and ``room`` how many jobs there may be at once.
+    """
+
+    executor: Any
+    waiting: deque[tuple[int, Unit]]
+    limit: int
+    room: int
+    running: dict[int, Any] = field(default_factory=dict)
+
+    def submit(self) -> None:
+        """Submit as many of those that wait as there is room for."""
+        while self.waiting and len(self.running) < self.room:
+            chunk = list(islice(self.waiting, min(self.limit, self.room - len(self.running))))
+            try:
+                jobs = _submit(self.executor, [unit for _, unit in chunk])
+            except InputError:
+                if not self.running:
+                    raise
+                self.room = len(self.running)  # the cluster takes no more from one user at once
+                return
+            for number, job in zip([number for number, _ in chunk], jobs, strict=True):
+                self.running[number] = job
+                self.waiting.popleft()
+
+    def cancel(self) -> None:
+        """Cancel those that are not done."""
+        for job in self.running.values():
+            with suppress(OSError, subprocess.SubprocessError):
+                job.cancel(check=False)
+
+
+def largest_array() -> int:
+    """Return how many jobs SLURM takes as one array.
+
+    >>> largest_array() > 0
+    True
+    """
+    with suppress(OSError, subprocess.SubprocessError):
+        told = subprocess.run(
+            ["scontrol", "show", "config"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", told, re.MULTILINE)
+        if found is not None and int(found[1]) > 1:
+            return int(found[1])
+    return _USUAL_ARRAY
+
+
+def _executor(engine: Engine, cluster: str, *, cpus: int, logs_dir: Path) -> Any:
+    import submitit
+
+    executor = submitit.AutoExecutor(folder=logs_dir, cluster=cluster, slurm_max_num_timeout=_REQUEUES)
+    given: dict[str, Any] = {
+        "name": "nephrograde",
+        "timeout_min": engine.number("minutes") or _MINUTES,
+        "cpus_per_task": engine.number("cpus") or cpus,
+        "gpus_per_node": engine.number("gpus"),
+        "mem_gb": engine.amount("memory_gb"),
+        "slurm_array_parallelism": engine.number("at_once"),
+        **{f"slurm_{name}": engine.text(name) or None for name in _NAMED},
+    }
+    executor.update_parameters(**{name: value for name, value in given.items() if value is not None})
+    return executor
+
+
+def _submit(executor: Any, units: Sequence[Unit]) -> list[Any]:
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    try:
+        jobs = executor.submit_array([_Requeued(unit.call) for unit in units])
+    except (FailedJobError, FailedSubmissionError, subprocess.CalledProcessError) as error:
+        told = str(error).strip().splitlines()[-1]
+        remedy = "Correct --with, or submit fewer at once with `--with array=N`."
+        raise InputError([Problem("--on slurm", f"the jobs are refused ({told})", remedy)]) from None
+    return list(jobs)
+
+
+def _came_of(job: Any) -> Done:
+    """What came of a job that has ended, also of one that was ended from outside."""
+    error = job.exception()
+    if error is not None:
+        told = " ".join(str(error).split("Error stream produced:", maxsplit=1)[0].split())
+        return Done(problem=f"{told} Its log is {job.paths.stderr}.")
+    done = job.result()
+    return done if isinstance(done, Done) else Done(problem="returned something else")

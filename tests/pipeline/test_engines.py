@@ -1,0 +1,284 @@
+"""A study on SLURM and on Ray: the scores of a local run, whatever fails meanwhile, and nothing in the home folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from tests.slurm_commands import write_commands
+from tests.small_study import QUICK_FIT, WEAK_ARM, small_study
+from tests.without_report import evaluate_alone
+
+from nephrograde.cohort.stage import load_inputs
+from nephrograde.errors import FitError
+from nephrograde.pipeline import fit_study, list_units, prepare_study
+from nephrograde.placing.engine import parse_engine
+from nephrograde.placing.place import place_units
+from nephrograde.placing.slurm import largest_array
+from nephrograde.placing.unit import Unit
+from nephrograde.run.folder import RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nephrograde.run.fold_folder import FoldFolder
+
+pytestmark = pytest.mark.slow
+GIVE_UP_S = 120.0
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_cohort_dir: Path, make_once: Callable[..., Path]) -> Path:
+    """A study of one arm, and two runs of it: one prepared, one evaluated; only to be read."""
+
+    def write(folder: Path) -> None:
+        shutil.copytree(tiny_cohort_dir, folder / "cohort")
+        study_path = folder / "cohort" / "study.toml"
+        study_path.write_text(small_study("engines (synthetic)", arms=WEAK_ARM, fit=QUICK_FIT), encoding="utf-8")
+        study = load_inputs(study_path)
+        prepare_study(study, folder / "prepared")
+        shutil.copytree(folder / "prepared", folder / "run")
+        fit_study(study, folder / "run")
+        evaluate_alone(study, folder / "run")
+
+    return make_once("engines", write)
+
+
+@pytest.fixture
+def prepared(finished: Path, tmp_path: Path) -> Path:
+    """A run folder with its prepared scans."""
+    return shutil.copytree(finished / "prepared", tmp_path / "run")
+
+
+def check_scores(finished: Path, run_dir: Path) -> None:
+    """Evaluate, and compare with the local run byte by byte."""
+    evaluate_alone(load_inputs(finished / "cohort" / "study.toml"), run_dir)
+    for name in ("scores/scores.csv", "statistics/estimates.csv"):
+        assert (run_dir / name).read_bytes() == (finished / "run" / name).read_bytes(), name
+
+
+@pytest.mark.needs("submitit")
+def test_job_arrays_give_the_scores_of_a_local_run(finished: Path, tmp_path: Path, home: Path) -> None:
+    """Scans are prepared in blocks, and models fitted by jobs; submitit starts them on this machine."""
+    study, run = load_inputs(finished / "cohort" / "study.toml"), RunFolder(tmp_path / "run")
+    engine = parse_engine("slurm", ["cluster=local", "block=12", "at_once=2", "minutes=10"])
+    prepare_study(study, run, engine=engine)
+    assert len(list(run.logs_dir.glob("*.out"))) == 2  # two blocks of 12 patients
+    fit_study(study, run, engine=engine)
+    assert len(list(run.logs_dir.glob("*.out"))) == 4
+    assert not list(run.logs_dir.glob("*.pkl"))
+    check_scores(finished, run.run_dir)
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.needs("submitit")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # submitit leaves its logs open here
+def test_a_unit_that_fails_is_named_and_the_others_are_kept(finished: Path, prepared: Path) -> None:
+    study, run = load_inputs(finished / "cohort" / "study.toml"), RunFolder(prepared)
+    obstacle = run.fold("weak-1-cmp", 0).fold_dir
+    obstacle.parent.mkdir(parents=True)
+    obstacle.write_text("in the way", encoding="utf-8")
+    engine = parse_engine("slurm", ["cluster=debug", "cpus=1"])
+    with pytest.raises(
+        FitError, match=r"1 of 2 units failed:\n +weak-1-cmp/fold-0: .*it is not a folder.*\n1 are done"
+    ):
+        fit_study(study, run, engine=engine)
+    assert list_units(study, run) == {"weak-1-cmp/fold-0": False, "weak-1-cmp/fold-1": True}
+    obstacle.unlink()
+    fit_study(study, run, engine=engine)
+    check_scores(finished, prepared)
+
+
+class Cluster(NamedTuple):
+    """A Ray cluster of two nodes on this machine, and the home folder of all that has to do with it."""
+
+    ray: Any
+    second: Any
+    home: Path
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One processor on each node; the second has a resource of its own."""
+    import ray.cluster_utils
+
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        found = ray.cluster_utils.Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+        )
+        second = found.add_node(num_cpus=1)
+        patch.setenv("RAY_ADDRESS", found.address)
+        yield Cluster(found, second, home)
+        found.shutdown()
+
+
+@pytest.mark.needs("ray")
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="folders that others do not see are named in /proc")
+def test_a_ray_cluster_without_a_shared_folder_returns_the_fits(
+    finished: Path, prepared: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run folder is named by an open file of this process, so that no other process finds it."""
+    from nephrograde.fit import placed
+
+    returned = []
+    write = placed.write_returned
+
+    def noted(files: placed.Files, folder: FoldFolder) -> None:
+        returned.append(len(files))
+        write(files, folder)
+
+    monkeypatch.setattr(placed, "write_returned", noted)
+    handle = os.open(prepared.parent, os.O_RDONLY)
+    try:
+        study = load_inputs(finished / "cohort" / "study.toml")
+        fit_study(study, Path(f"/proc/self/fd/{handle}/{prepared.name}"), engine=parse_engine("ray"))
+    finally:
+        os.close(handle)
+    assert returned == [5, 5]  # files of a fold
+    check_scores(finished, prepared)
+    assert list(cluster.home.iterdir()) == []
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A unit that notes which process has begun it, and waits the first time."""
+
+    notes: Path
+
+    def __call__(self) -> str:
+        first = not self.notes.exists()
+        with self.notes.open("a", encoding="utf-8") as notes:
+            notes.write(f"{os.getpid()}\n")
+        if first:
+            time.sleep(GIVE_UP_S)
+        return "done"
+
+    def processes(self) -> list[int]:
+        return [int(line) for line in self.notes.read_text(encoding="utf-8").split()] if self.notes.exists() else []
+
+
+def when_begun(unit: Waiting, act: Callable[[int], None]) -> threading.Thread:
+    """Do something to the process that has begun a unit."""
+
+    def watch() -> None:
+        deadline = time.monotonic() + GIVE_UP_S
+        while not unit.processes() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        act(unit.processes()[0])
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.needs("ray")
+def test_units_of_a_node_that_is_killed_are_done_on_the_other(cluster: Cluster, tmp_path: Path) -> None:
+    """Of two units that wait, one is on each node; that of the node that goes is begun again."""
+    units = [Waiting(tmp_path / "a"), Waiting(tmp_path / "b")]
+
+    def kill_both(_process: int) -> None:
+        while not all(unit.processes() for unit in units):
+            time.sleep(0.05)
+        cluster.ray.remove_node(cluster.second, allow_graceful=False)
+        time.sleep(0.5)
+        for unit in units:  # that of the other node is killed itself, as by a lack of memory
+            with suppress(ProcessLookupError):
+                os.kill(unit.processes()[0], signal.SIGKILL)
+
+    when_begun(units[0], kill_both)
+    found: dict[int, object] = {}
+    place_units(
+        [Unit(unit.notes.name, unit) for unit in units],
+        parse_engine("ray"),
+        cpus=1,
+        logs_dir=tmp_path / "logs",
+        finished=lambda number, done: found.update({number: done.value}),
+    )
+    assert found == {0: "done", 1: "done"}
+    assert [len(unit.processes()) for unit in units] == [2, 2]
+
+
+@pytest.mark.needs("submitit")
+def test_a_preempted_job_is_begun_again(tmp_path: Path) -> None:
+    unit, found = Waiting(tmp_path / "notes"), []
+    when_begun(unit, lambda process: os.kill(process, signal.SIGUSR2))
+    place_units(
+        [Unit("one", unit)],
+        parse_engine("slurm", ["cluster=local"]),
+        cpus=1,
+        logs_dir=tmp_path / "logs",
+        finished=lambda _, done: found.append(done.value),
+    )
+    assert found == ["done"]
+    assert len(unit.processes()) == 2
+
+
+@pytest.mark.needs("submitit")
+def test_arrays_are_no_larger_than_the_cluster_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-ins for the commands of SLURM: arrays of at most two jobs, and at most two jobs at once."""
+    write_commands(tmp_path / "bin", tmp_path / "submitted.txt", largest_array=3, most_jobs=2)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert largest_array() == 3
+    found: dict[int, object] = {}
+    place_units(
+        [Unit(str(number), partial(pow, number, 2)) for number in range(4)],
+        parse_engine("slurm", ["partition=long", "minutes=7", "array=2"]),
+        cpus=3,
+        logs_dir=tmp_path / "logs",
+        finished=lambda number, done: found.update({number: done.value}),
+    )
+    assert found == {0: 0, 1: 1, 2: 4, 3: 9}
+    submitted = (tmp_path / "submitted.txt").read_text(encoding="utf-8").splitlines()
+    accepted = [line for line in submitted if line.startswith("accepted")]
+    assert sum(int(line.split()[1]) for line in accepted) == 4
+    assert all(int(line.split()[1]) <= 2 for line in accepted)
+    assert any(line.startswith("refused") for line in submitted)
+    assert "--partition=long" in accepted[0]
+    assert "--cpus-per-task=3" in accepted[0]
+    assert "--time=7" in accepted[0]
+
+
+def test_what_is_missing_or_cannot_be_used_is_refused(
+    finished: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch, nephrograde: Callable[..., tuple[int, str, str]]
+) -> None:
+    words = ("fit", finished / "cohort" / "study.toml", "--out", prepared)
+    monkeypatch.setenv("PATH", "")
+    for given, told in {
+        ("--on", "slurm"): "sbatch and srun are not on this machine",
+        ("--on", "pbs"): "'pbs' is not known. Give local, slurm, ray",
+        ("--on", "ray", "--with", "gpus=1.5"): "'1.5' cannot be used for gpus. Give 0, a fraction",
+        ("--with", "gpus=1"): "is not an option of local. Name an engine with --on",
+        ("--on", "slurm", "--with", "queue=x"): "is not an option of slurm. The options of slurm are minutes",
+        ("--on", "slurm", "--only", "weak-1-cmp/fold-0"): "Leave one of them out",
+        ("--on", "slurm", "--set", "fit.nodes=2"): "--on slurm cannot start",
+        ("--on", "slurm", "--set", "fit.devices=2"): "--on slurm cannot start",
+    }.items():
+        code, _, printed = nephrograde(*words, *given)
+        assert (code, told in " ".join(printed.split())) == (2, True), printed
+    for package, on in (("submitit", "slurm"), ("ray", "ray")):
+        monkeypatch.setitem(sys.modules, package, None)
+        code, _, printed = nephrograde(*words, "--on", on)
+        assert code == 2
+        assert f'pip install "nephrograde[{on}]"' in " ".join(printed.split())
