@@ -7,16 +7,20 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.small_study import QUICK_FIT, WEAK_ARM, small_study
+from tests.without_report import evaluate_alone
 
 from nephrograde.cohort.stage import load_inputs
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import read_json
+from nephrograde.model.card import read_card, write_card
 from nephrograde.pipeline import evaluate_study, fit_study, list_units, prepare_study
 from nephrograde.run.folder import RunFolder
+from nephrograde.run.seal import seal_fold
 from nephrograde.run.writer import beside_others, only_writer
 
 if TYPE_CHECKING:
@@ -64,7 +68,7 @@ def test_units_side_by_side_are_the_whole_run(prepared: tuple[Path, Path], tmp_p
     study, run, whole = load_inputs(study_path), RunFolder(run_dir), RunFolder(tmp_path / "whole")
     shutil.copytree(run_dir, whole.run_dir)
     fit_study(study, whole)
-    evaluate_study(study, whole)
+    evaluate_alone(study, whole)
 
     units = list_units(study, run)
     assert units == dict.fromkeys([FIRST, SECOND, f"seed-1/{FIRST}", f"seed-1/{SECOND}"], False)
@@ -87,7 +91,7 @@ def test_units_side_by_side_are_the_whole_run(prepared: tuple[Path, Path], tmp_p
     fit_study(study, run, only=[FIRST, f"seed-1/{SECOND}"])
     assert inodes(run) == written  # what is there is not fitted again
     assert all(list_units(study, run).values())
-    evaluate_study(study, run)
+    evaluate_alone(study, run)
     for name in ("scores/scores.csv", "scores/repeats.csv", "statistics/estimates.csv", "statistics/repeats.csv"):
         assert (run_dir / name).read_bytes() == (whole.run_dir / name).read_bytes(), name
     left = [path.name for path in run_dir.rglob(".*") if path.name != ".nephrograde.lock"]
@@ -114,3 +118,19 @@ def test_a_unit_is_refused_where_it_would_belong_to_another_study(prepared: tupl
     with pytest.raises(RunError, match=r"opened for another study"):
         fit_study(study, run_dir, only=[FIRST])
     assert "study" in read_json(run_dir / "study.lock.json")
+
+
+def test_networks_of_different_numbers_of_processes_are_not_compared(
+    tiny_study_path: Path, tiny_run_copy: Path
+) -> None:
+    """Neither are they fitted, nor evaluated where they have been, as on machines with other numbers of GPUs."""
+    with pytest.raises(InputError, match=r"arm.fit: .*weak-1 by 1 on 1; strong by 2 on 1.*same fit.devices"):
+        fit_study(load_inputs(tiny_study_path, ("arm.strong.fit.devices=2",)), tiny_run_copy)
+    study = load_inputs(tiny_study_path)
+    fold = RunFolder(tiny_run_copy).fold("strong-up", 1)
+    card = read_card(fold.card_path)
+    assert card.processes == 1
+    write_card(replace(card, settings={**card.settings, "processes": 2}), fold.card_path)
+    seal_fold(fold)
+    with pytest.raises(RunError, match=r"weak-1-cmp/fold-0 by 1, strong-up/fold-1 by 2\), and are not compared"):
+        evaluate_study(study, tiny_run_copy)

@@ -25,6 +25,7 @@ from nephrograde.evaluation.ladder_stage import write_ladder
 from nephrograde.evaluation.late import fuse_late, write_fusion
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
+from nephrograde.evaluation.mixture import refuse_mixture
 from nephrograde.evaluation.new_patient import learn_judge, write_judges
 from nephrograde.evaluation.phase_table import PhaseRow, compare_phases
 from nephrograde.evaluation.repeat_scores import RepeatScores, repeated_folds, score_repeats, write_repeats
@@ -93,6 +94,7 @@ def evaluate_models(
     folds = _folds(study, split, run)
     fitted = _fitted(folds)
     repeats = _fitted_repeats(study, split, run, fitted)
+    refuse_mixture([*fitted, *itertools.chain(*repeats.values())])
 
     def make(inputs: str) -> None:
         is_high = {case.patient_id: case.is_high for case in cohort.cases}

@@ -9,7 +9,7 @@ import numpy as np
 
 from nephrograde.cohort.repeat import repeats_of_arm, split_of
 from nephrograde.cohort.split import inner_split
-from nephrograde.errors import RunError
+from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.fit.chosen import read_chosen
 from nephrograde.fit.encoded import encode_regions, plan_encoding, remove_unused
 from nephrograde.fit.initial import encoder_to_tune
@@ -126,7 +126,20 @@ def untuned_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepar
                         grades=grades,
                     )
                 )
+    _check_processes(fits)
     return sorted(fits, key=lambda one: not one.repeat.is_first)
+
+
+def _check_processes(fits: Iterable[Fit]) -> None:
+    """Refuse networks that are fitted by different numbers of processes, as all of them are compared.
+
+    Each process takes the batch norm of its own share of a batch, so that networks differ by their number.
+    """
+    asked = {one.arm.name: (one.settings.devices, one.settings.nodes) for one in fits if one.encoding is None}
+    if len(set(asked.values())) > 1:
+        told = "; ".join(f"{arm} by {devices} on {nodes}" for arm, (devices, nodes) in asked.items())
+        remedy = "Give all arms the same fit.devices and fit.nodes, as their networks are compared."
+        raise InputError([Problem("arm.fit", f"networks would be fitted by fit.devices on fit.nodes: {told}", remedy)])
 
 
 def _with_chosen(planned: Fit, study: Study, is_high: Mapping[str, bool], run: RunFolder) -> Fit:

@@ -36,7 +36,7 @@ from nephrograde.fit.sampling import batch_size_of, batches, steps_per_epoch
 from nephrograde.fit.schedule import learning_rate_at, warmup_epochs_of
 from nephrograde.fit.step import Chance, TrainingStep, capturing_stream, draw_step, find_capture
 from nephrograde.fit.work import passes_of_job, passes_of_step
-from nephrograde.model.card import ModelCard, pretrained_settings
+from nephrograde.model.card import ModelCard, pretrained_settings, processes_settings
 from nephrograde.model.weights import kind_of
 from nephrograde.run.progress import unwatched
 
@@ -320,6 +320,7 @@ def _card(
             **chosen_settings(job.chosen),
             **({} if initial is None or initial.described is None else pretrained_settings(initial.described)),
             **({"head": "ordinal"} if job.grades is not None else {}),
+            **processes_settings(machine.processes),
         },
         synthetic=job.synthetic,
         fusion=job.fusion,

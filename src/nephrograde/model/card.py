@@ -23,6 +23,8 @@ _ENCODER = "encoder"
 """The key of ``settings`` that describes a frozen encoder."""
 _PRETRAINED = "pretrained"
 """The key of ``settings`` that describes the encoder that a network was trained from."""
+_PROCESSES = "processes"
+"""The key of ``settings`` that says how many processes shared each batch."""
 _LATER = {"fusion", "backbone"}
 """What cards of earlier versions lack."""
 Count: TypeAlias = Annotated[int, Field(ge=0)]
@@ -94,6 +96,16 @@ class ModelCard:
         """The encoder that the network was trained from; None if there is none."""
         return self._described(_PRETRAINED)
 
+    @property
+    def processes(self) -> int | None:
+        """How many processes shared each batch; None if nothing was trained, or an earlier version did not say."""
+        if self.encoder is not None:
+            return None
+        fit = self.settings.get("fit", {})
+        devices, nodes = fit.get("devices", 1), fit.get("nodes", 1)
+        found = self.settings.get(_PROCESSES, devices * nodes if devices > 0 else None)
+        return found if isinstance(found, int) else None
+
     def _described(self, key: str) -> DescribedEncoder | None:
         content = self.settings.get(key)
         return None if content is None else DescribedEncoder.of_dict(content)
@@ -153,6 +165,15 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
     if not 0 < card.n_learn_high < card.n_learn:  # no network learns from one grade
         raise _damaged(card_path, "n_learn_high")
     return card
+
+
+def processes_settings(processes: int) -> dict[str, Any]:
+    """Return the part of ``settings`` that says how many processes shared each batch, as the card reads it.
+
+    Args:
+        processes: Their number.
+    """
+    return {_PROCESSES: processes}
 
 
 def pretrained_settings(encoder: DescribedEncoder) -> dict[str, Any]:
