@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -107,6 +109,59 @@ def test_a_unit_that_fails_is_named_and_the_others_are_kept(finished: Path, prep
     check_scores(finished, prepared)
 
 
+@pytest.fixture(scope="module")
+def short_dir() -> Iterator[Path]:
+    """A temporary folder with a name that is short enough for Ray's sockets."""
+    with tempfile.TemporaryDirectory(prefix="ng", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def listening() -> set[str]:
+    """The addresses on which processes of a Ray that nephrograde has started listen."""
+    own = {}
+    for name in ("tcp", "tcp6"):
+        for line in Path("/proc/net", name).read_text(encoding="ascii").splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A":  # it listens
+                own[f"socket:[{words[9]}]"] = words[1].partition(":")[0]
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if b"/ngray-" in (process / "cmdline").read_bytes():
+                found |= {own[at] for path in (process / "fd").iterdir() if (at := str(path.readlink())) in own}
+    return found
+
+
+@pytest.mark.needs("ray")
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="sockets are found in /proc")
+def test_ray_on_this_machine_gives_the_scores_of_a_local_run(
+    finished: Path, prepared: Path, home: Path, short_dir: Path
+) -> None:
+    """It is started for the study alone: only this machine reaches it, and nothing is left of it."""
+    words = ["fit", str(finished / "cohort" / "study.toml"), "--out", str(prepared), "--on", "ray"]
+    seen = set()
+    with subprocess.Popen(
+        [sys.executable, "-m", "nephrograde", *words],
+        env={**os.environ, "TMPDIR": str(short_dir)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + GIVE_UP_S
+        while process.poll() is None and time.monotonic() < deadline:
+            seen |= listening()
+            time.sleep(0.5)
+        process.kill()
+        printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    assert "RAY_AUTH" not in printed
+    check_scores(finished, prepared)
+    assert seen <= {"0100007F", "0000000000000000FFFF00000100007F"}
+    assert seen
+    assert list(home.iterdir()) == []
+    assert list(short_dir.iterdir()) == []
+
+
 class Cluster(NamedTuple):
     """A Ray cluster of two nodes on this machine, and the home folder of all that has to do with it."""
 
@@ -116,15 +171,17 @@ class Cluster(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, short_dir: Path) -> Iterator[Cluster]:
     """One processor on each node; the second has a resource of its own."""
     import ray.cluster_utils
 
     home = tmp_path_factory.mktemp("home")
+    (short_dir / "ray").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_TMPDIR", str(short_dir))
         found = ray.cluster_utils.Cluster(
             initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
         )

@@ -33,6 +33,8 @@ _QUIET: Mapping[str, str] = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a warning about CUDA_VISIBLE_DEVICES
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
+_LOOPBACK: Mapping[str, str] = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Ray then takes 127.0.0.1 for the address of this machine, and listens there only."""
 
 
 def place_on_ray(units: Sequence[Unit], engine: Engine, *, cpus: int, collect: Callable[[int, Done], None]) -> None:
@@ -51,7 +53,6 @@ def place_on_ray(units: Sequence[Unit], engine: Engine, *, cpus: int, collect: C
     Raises:
         InputError: Ray is not installed, the cluster cannot be reached, or has too little for a unit.
     """
-    require_package("--on ray", "ray", "ray")
     with _joined(engine) as ray:
         options = _options(ray.cluster_resources(), engine, cpus=cpus)
         task = ray.remote(_do).options(max_retries=_RETRIES, **options)
@@ -121,16 +122,14 @@ def _options(there: Mapping[str, float], engine: Engine, *, cpus: int) -> dict[s
 def _joined(engine: Engine) -> Iterator[Any]:
     """Join a cluster, or start Ray on this machine, for the duration of the block."""
     is_own = not engine.address and not os.environ.get("RAY_ADDRESS")
-    token = {"RAY_AUTH_TOKEN": _token()} if is_own else {}
-    before = {name: os.environ.get(name) for name in (*_QUIET, *token, "RAY_AUTH_MODE")}
-    os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ} | token)
-    logger = logging.getLogger("ray")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    own_only = {**_LOOPBACK, "RAY_AUTH_TOKEN": _token()} if is_own else {}
+    before = {name: os.environ.get(name) for name in (*_QUIET, *own_only, "RAY_AUTH_MODE")}
+    os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ} | own_only)
     try:
+        require_package("--on ray", "ray", "ray")  # with these variables, as Ray reads some when it is imported
         import ray
 
-        with warnings.catch_warnings(), _temporary_dir() as temporary_dir:
+        with _temporary_dir() as temporary_dir, _silent(ray), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             own: dict[str, Any] = {
                 "address": "local",
@@ -152,10 +151,25 @@ def _joined(engine: Engine) -> Iterator[Any]:
             finally:
                 ray.shutdown()
     finally:
-        logger.setLevel(level)
         for name, value in before.items():
             os.environ.pop(name, None)
             os.environ.update({} if value is None else {name: value})
+
+
+@contextmanager
+def _silent(ray: Any) -> Iterator[None]:
+    """Keep Ray from announcing how it is set up, and on this machine's own address if it was imported before."""
+    logger = logging.getLogger("ray")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    constants = ray._private.ray_constants  # what the variable decides at the first import
+    reachable = constants.ENABLE_RAY_CLUSTER
+    constants.ENABLE_RAY_CLUSTER = os.environ.get("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER") != "0"
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        constants.ENABLE_RAY_CLUSTER = reachable
 
 
 @cache
