@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from tests.small_study import small_study
+from tests.small_study import QUICK_FIT, small_study
 
 PROBES = None
 if os.environ.get("NEPHROGRADE_COVERAGE"):  # test processes inherit it
@@ -56,6 +56,7 @@ SLOW_FIXTURES = {
     "further_pages",
     "learning_dir",
     "measured",
+    "one_arm_dir",
     "planned",
     "printed",
     "tiny_run_dir",
@@ -229,6 +230,27 @@ def tiny_run_dir(tiny_study_path, make_once):
         run_study(load_inputs(tiny_study_path), run_dir, command="nephrograde run study.toml")
 
     return make_once("run", write)
+
+
+@pytest.fixture(scope="session")
+def one_arm_dir(tiny_cohort_dir, make_once):
+    """A study of one arm and one epoch in ``cohort``, and two runs of it: ``prepared``, and ``run``; only to be read."""
+
+    def write(folder):
+        from tests.without_report import evaluate_alone
+
+        from nephrograde.pipeline import fit_study, load_inputs, prepare_study
+
+        shutil.copytree(tiny_cohort_dir, folder / "cohort")
+        study_path = folder / "cohort" / "study.toml"
+        study_path.write_text(small_study("one arm (synthetic)", fit=QUICK_FIT), encoding="utf-8")
+        study = load_inputs(study_path)
+        prepare_study(study, folder / "prepared")
+        shutil.copytree(folder / "prepared", folder / "run")
+        fit_study(study, folder / "run")
+        evaluate_alone(study, folder / "run")
+
+    return make_once("one-arm", write)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from tests.slurm_commands import write_commands
-from tests.small_study import QUICK_FIT, WEAK_ARM, small_study
 from tests.without_report import evaluate_alone
 
 from nephrograde.cohort.stage import load_inputs
@@ -47,54 +46,37 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-@pytest.fixture(scope="module")
-def finished(tiny_cohort_dir: Path, make_once: Callable[..., Path]) -> Path:
-    """A study of one arm, and two runs of it: one prepared, one evaluated; only to be read."""
-
-    def write(folder: Path) -> None:
-        shutil.copytree(tiny_cohort_dir, folder / "cohort")
-        study_path = folder / "cohort" / "study.toml"
-        study_path.write_text(small_study("engines (synthetic)", arms=WEAK_ARM, fit=QUICK_FIT), encoding="utf-8")
-        study = load_inputs(study_path)
-        prepare_study(study, folder / "prepared")
-        shutil.copytree(folder / "prepared", folder / "run")
-        fit_study(study, folder / "run")
-        evaluate_alone(study, folder / "run")
-
-    return make_once("engines", write)
-
-
 @pytest.fixture
-def prepared(finished: Path, tmp_path: Path) -> Path:
+def prepared(one_arm_dir: Path, tmp_path: Path) -> Path:
     """A run folder with its prepared scans."""
-    return shutil.copytree(finished / "prepared", tmp_path / "run")
+    return shutil.copytree(one_arm_dir / "prepared", tmp_path / "run")
 
 
-def check_scores(finished: Path, run_dir: Path) -> None:
+def check_scores(one_arm_dir: Path, run_dir: Path) -> None:
     """Evaluate, and compare with the local run byte by byte."""
-    evaluate_alone(load_inputs(finished / "cohort" / "study.toml"), run_dir)
+    evaluate_alone(load_inputs(one_arm_dir / "cohort" / "study.toml"), run_dir)
     for name in ("scores/scores.csv", "statistics/estimates.csv"):
-        assert (run_dir / name).read_bytes() == (finished / "run" / name).read_bytes(), name
+        assert (run_dir / name).read_bytes() == (one_arm_dir / "run" / name).read_bytes(), name
 
 
 @pytest.mark.needs("submitit")
-def test_job_arrays_give_the_scores_of_a_local_run(finished: Path, tmp_path: Path, home: Path) -> None:
+def test_job_arrays_give_the_scores_of_a_local_run(one_arm_dir: Path, tmp_path: Path, home: Path) -> None:
     """Scans are prepared in blocks, and models fitted by jobs; submitit starts them on this machine."""
-    study, run = load_inputs(finished / "cohort" / "study.toml"), RunFolder(tmp_path / "run")
+    study, run = load_inputs(one_arm_dir / "cohort" / "study.toml"), RunFolder(tmp_path / "run")
     engine = parse_engine("slurm", ["cluster=local", "block=12", "at_once=2", "minutes=10"])
     prepare_study(study, run, engine=engine)
     assert len(list(run.logs_dir.glob("*.out"))) == 2  # two blocks of 12 patients
     fit_study(study, run, engine=engine)
     assert len(list(run.logs_dir.glob("*.out"))) == 4
     assert not list(run.logs_dir.glob("*.pkl"))
-    check_scores(finished, run.run_dir)
+    check_scores(one_arm_dir, run.run_dir)
     assert list(home.iterdir()) == []
 
 
 @pytest.mark.needs("submitit")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # submitit leaves its logs open here
-def test_a_unit_that_fails_is_named_and_the_others_are_kept(finished: Path, prepared: Path) -> None:
-    study, run = load_inputs(finished / "cohort" / "study.toml"), RunFolder(prepared)
+def test_a_unit_that_fails_is_named_and_the_others_are_kept(one_arm_dir: Path, prepared: Path) -> None:
+    study, run = load_inputs(one_arm_dir / "cohort" / "study.toml"), RunFolder(prepared)
     obstacle = run.fold("weak-1-cmp", 0).fold_dir
     obstacle.parent.mkdir(parents=True)
     obstacle.write_text("in the way", encoding="utf-8")
@@ -106,7 +88,7 @@ def test_a_unit_that_fails_is_named_and_the_others_are_kept(finished: Path, prep
     assert list_units(study, run) == {"weak-1-cmp/fold-0": False, "weak-1-cmp/fold-1": True}
     obstacle.unlink()
     fit_study(study, run, engine=engine)
-    check_scores(finished, prepared)
+    check_scores(one_arm_dir, prepared)
 
 
 @pytest.fixture(scope="module")
@@ -135,10 +117,10 @@ def listening() -> set[str]:
 @pytest.mark.needs("ray")
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="sockets are found in /proc")
 def test_ray_on_this_machine_gives_the_scores_of_a_local_run(
-    finished: Path, prepared: Path, home: Path, short_dir: Path
+    one_arm_dir: Path, prepared: Path, home: Path, short_dir: Path
 ) -> None:
     """It is started for the study alone: only this machine reaches it, and nothing is left of it."""
-    words = ["fit", str(finished / "cohort" / "study.toml"), "--out", str(prepared), "--on", "ray"]
+    words = ["fit", str(one_arm_dir / "cohort" / "study.toml"), "--out", str(prepared), "--on", "ray"]
     seen = set()
     with subprocess.Popen(
         [sys.executable, "-m", "nephrograde", *words],
@@ -155,7 +137,7 @@ def test_ray_on_this_machine_gives_the_scores_of_a_local_run(
         printed, _ = process.communicate()
     assert process.returncode == 0, printed
     assert "RAY_AUTH" not in printed
-    check_scores(finished, prepared)
+    check_scores(one_arm_dir, prepared)
     assert seen <= {"0100007F", "0000000000000000FFFF00000100007F"}
     assert seen
     assert list(home.iterdir()) == []
@@ -194,7 +176,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, short_dir: Path) -> Iterat
 @pytest.mark.needs("ray")
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="folders that others do not see are named in /proc")
 def test_a_ray_cluster_without_a_shared_folder_returns_the_fits(
-    finished: Path, prepared: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    one_arm_dir: Path, prepared: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run folder is named by an open file of this process, so that no other process finds it."""
     from nephrograde.fit import placed
@@ -209,12 +191,12 @@ def test_a_ray_cluster_without_a_shared_folder_returns_the_fits(
     monkeypatch.setattr(placed, "write_returned", noted)
     handle = os.open(prepared.parent, os.O_RDONLY)
     try:
-        study = load_inputs(finished / "cohort" / "study.toml")
+        study = load_inputs(one_arm_dir / "cohort" / "study.toml")
         fit_study(study, Path(f"/proc/self/fd/{handle}/{prepared.name}"), engine=parse_engine("ray"))
     finally:
         os.close(handle)
     assert returned == [5, 5]  # files of a fold
-    check_scores(finished, prepared)
+    check_scores(one_arm_dir, prepared)
     assert list(cluster.home.iterdir()) == []
 
 
@@ -318,9 +300,9 @@ def test_arrays_are_no_larger_than_the_cluster_allows(tmp_path: Path, monkeypatc
 
 
 def test_what_is_missing_or_cannot_be_used_is_refused(
-    finished: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch, nephrograde: Callable[..., tuple[int, str, str]]
+    one_arm_dir: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch, nephrograde: Callable[..., tuple[int, str, str]]
 ) -> None:
-    words = ("fit", finished / "cohort" / "study.toml", "--out", prepared)
+    words = ("fit", one_arm_dir / "cohort" / "study.toml", "--out", prepared)
     monkeypatch.setenv("PATH", "")
     for given, told in {
         ("--on", "slurm"): "sbatch and srun are not on this machine",

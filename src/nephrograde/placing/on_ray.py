@@ -161,7 +161,7 @@ def _silent(ray: Any) -> Iterator[None]:
     """Keep Ray from announcing how it is set up, and on this machine's own address if it was imported before."""
     logger = logging.getLogger("ray")
     level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)  # of a lost node, Ray would print a page
     constants = ray._private.ray_constants  # what the variable decides at the first import
     reachable = constants.ENABLE_RAY_CLUSTER
     constants.ENABLE_RAY_CLUSTER = os.environ.get("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER") != "0"
