@@ -234,7 +234,7 @@ def tiny_run_dir(tiny_study_path, make_once):
 
 @pytest.fixture(scope="session")
 def one_arm_dir(tiny_cohort_dir, make_once):
-    """A study of one arm and one epoch in ``cohort``, and two runs of it: ``prepared``, and ``run``; only to be read."""
+    """A study of one arm and one epoch in ``cohort``, and two runs of it: ``prepared`` and ``run``; only read them."""
 
     def write(folder):
         from tests.without_report import evaluate_alone
