@@ -115,6 +115,8 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/annotate.py
 	$(BIN)/python bench/annotate_cohort.py
 	$(BIN)/python -m bench.serve
+	$(BIN)/python -m bench.engines
+	$(BIN)/python -m bench.faults
 	$(BIN)/python bench/pooling.py
 	$(BIN)/python -m bench.deidentify
 	$(UV_INDEX) $(BIN)/python -m bench.install
