@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import time
+from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.small_study import QUICK_FIT, WEAK_ARM, small_study
@@ -25,6 +26,9 @@ from nephrograde.run.writer import beside_others, only_writer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nephrograde.fit.planned import Fit
+    from nephrograde.study import Study
 
 pytestmark = pytest.mark.slow
 FIRST, SECOND = "weak-1-cmp/fold-0", "weak-1-cmp/fold-1"
@@ -43,6 +47,17 @@ def prepared(tiny_cohort_dir: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def fit_one(study_path: Path, run_dir: Path, unit: str) -> None:
+    """Fit a unit in a process of its own, and note each fit that is begun."""
+    from nephrograde.fit import stage
+
+    fit = stage.fit_planned
+
+    def noted(planned: Fit, study: Study, **given: Any) -> None:
+        with (study_path.parent / "begun.txt").open("a", encoding="utf-8") as notes:
+            notes.write(f"{planned.name}\n")
+        fit(planned, study, **given)
+
+    stage.fit_planned = noted
     fit_study(load_inputs(study_path), run_dir, only=[unit])
 
 
@@ -74,7 +89,7 @@ def test_units_side_by_side_are_the_whole_run(prepared: tuple[Path, Path], tmp_p
     assert units == dict.fromkeys([FIRST, SECOND, f"seed-1/{FIRST}", f"seed-1/{SECOND}"], False)
     killed = started(study_path, run_dir, FIRST)[0]
     deadline = time.monotonic() + GIVE_UP_S
-    while not any(run.models_dir.rglob(".fold-0.lock")):
+    while not (study_path.parent / "begun.txt").is_file():
         assert killed.is_alive()
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -87,6 +102,8 @@ def test_units_side_by_side_are_the_whole_run(prepared: tuple[Path, Path], tmp_p
     for process in processes:
         process.join(GIVE_UP_S)
     assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    begun = Counter((study_path.parent / "begun.txt").read_text(encoding="utf-8").split())
+    assert begun == {FIRST: 2, SECOND: 1, f"seed-1/{FIRST}": 1}  # that of the killed process, and each once
     written = inodes(run)
     fit_study(study, run, only=[FIRST, f"seed-1/{SECOND}"])
     assert inodes(run) == written  # what is there is not fitted again
