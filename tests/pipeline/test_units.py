@@ -49,15 +49,14 @@ def prepared(tiny_cohort_dir: Path, tmp_path: Path) -> tuple[Path, Path]:
 def fit_one(study_path: Path, run_dir: Path, unit: str) -> None:
     """Fit a unit in a process of its own, and note each fit that is begun."""
     from nephrograde.fit import stage
-
-    fit = stage.fit_planned
+    from nephrograde.fit.folds import fit_planned
 
     def noted(planned: Fit, study: Study, **given: Any) -> None:
         with (study_path.parent / "begun.txt").open("a", encoding="utf-8") as notes:
             notes.write(f"{planned.name}\n")
-        fit(planned, study, **given)
+        fit_planned(planned, study, **given)
 
-    stage.fit_planned = noted
+    setattr(stage, "fit_planned", noted)  # noqa: B010 (the module does not offer it)
     fit_study(load_inputs(study_path), run_dir, only=[unit])
 
 
