@@ -180,10 +180,16 @@ def _submit(executor: Any, units: Sequence[Unit]) -> list[Any]:
 
 
 def _came_of(job: Any) -> Done:
-    """What came of a job that has ended, also of one that was ended from outside."""
-    error = job.exception()
-    if error is not None:
-        told = " ".join(str(error).split("Error stream produced:", maxsplit=1)[0].split())
-        return Done(problem=f"{told} Its log is {job.paths.stderr}.")
-    done = job.result()
-    return done if isinstance(done, Done) else Done(problem="returned something else")
+    """What came of a job that has ended, also of one that was ended from outside, or whose files are gone."""
+    try:
+        error = job.exception()
+        done = job.result() if error is None else None
+    except Exception as caught:  # noqa: BLE001 (reading what a job has left may fail in many ways)
+        error, done = caught, None
+    if isinstance(done, Done):
+        return done
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -")]
+    ends = [number for number, line in enumerate(lines) if line.startswith("You can check full logs")]
+    if any(line.startswith("Traceback") for line in lines):  # its last line says what happened; the log has the others
+        lines = lines[: ends[0]][-1:] if ends else lines[-1:]
+    return Done(problem=f"{' '.join(lines[:3])} Its log is {job.paths.stderr}.")

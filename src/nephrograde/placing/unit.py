@@ -77,5 +77,5 @@ def attempt(call: Callable[[], object]) -> Done:
     except NephrogradeError as error:
         return Done(problem=str(error))
     except Exception as error:  # noqa: BLE001 (of a library; named by who placed the unit)
-        frames = "".join(traceback.format_exception(error))
-        return Done(problem=f"on {platform.node()}: {frames}")
+        traceback.print_exc()  # in the log of the unit
+        return Done(problem=f"on {platform.node()}: {type(error).__name__}: {error}")
