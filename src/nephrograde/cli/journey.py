@@ -32,11 +32,15 @@ JOURNEY: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "run": (
             "run my-study/study.toml --out runs/first",
             "run my-study/study.toml --out runs/quick --set fit.epochs=2 --peek-free",
+            "run my-study/study.toml --out runs/first --on slurm --with partition=gpu --with minutes=90",
         ),
         "prepare": ("prepare my-study/study.toml --out runs/first",),
         "units": ("units my-study/study.toml --out runs/first --left",),
         "tune": ("tune my-study/study.toml --out runs/first --model weak-1-cmp",),
-        "fit": ("fit my-study/study.toml --out runs/first",),
+        "fit": (
+            "fit my-study/study.toml --out runs/first",
+            "fit my-study/study.toml --out runs/first --only weak-1-cmp/fold-0",
+        ),
         "evaluate": (
             "evaluate my-study/study.toml --out runs/first",
             "evaluate scores.csv --out evaluation --primary weak-1-cmp,strong-cmp",

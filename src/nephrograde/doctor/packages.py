@@ -41,6 +41,7 @@ BASE = (
     "scipy",
     "SimpleITK",
     "statsmodels",
+    "threadpoolctl",
     "typer",
     "torch",
     "lightning-fabric",
