@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8c6d1f")
 MARKS = ("o", "s", "^", "D", "v", "P")
 
+SECONDS = tuple(step * 10.0**power for power in range(-2, 5) for step in (1, 2, 5))
+"""Ticks of the axis of time, as far as they lie on it."""
+
 
 def draw(costs_s: Mapping[str, Mapping[int, float]], figure_path: Path) -> None:
     """Draw the figure as SVG; the same numbers give the same bytes.
@@ -34,6 +37,9 @@ def draw(costs_s: Mapping[str, Mapping[int, float]], figure_path: Path) -> None:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        low, high = axes.get_ylim()
+        seconds = [value for value in SECONDS if low <= value <= high]
+        axes.set_yticks(seconds, [f"{value:g}" for value in seconds])
         axes.minorticks_off()
         axes.set_xlabel("synthetic patients")
         axes.set_ylabel("seconds of the processors")
