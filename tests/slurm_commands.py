@@ -22,6 +22,10 @@ with open(notes, "a", encoding="utf-8") as stream:
     job = 1000 + 10 * stream.tell()
 if refused:
     sys.exit("sbatch: error: Batch job submission failed: Job violates accounting/QOS policy")
+copy = os.path.join(slots + "-scripts", str(job))  # as SLURM keeps one: submitit moves its own meanwhile
+os.makedirs(slots + "-scripts", exist_ok=True)
+with open(copy, "w", encoding="utf-8") as stream:
+    stream.write(script)
 lines = []
 for task in range(count):
     own = dict(SLURM_JOB_ID=job + task, SLURM_NTASKS=1, SLURM_JOB_NUM_NODES=1, SLURM_NODEID=0, SLURM_PROCID=0,
@@ -31,7 +35,7 @@ for task in range(count):
     slot = os.path.join(slots, str(job + task))
     open(slot, "w").close()
     words = " ".join(f"{{name}}={{value}}" for name, value in own.items())
-    lines.append(f"{{words}} bash {{sys.argv[1]}}; rm {{slot}}")
+    lines.append(f"{{words}} bash {{copy}}; rm {{slot}}")
 subprocess.Popen(["bash", "-c", "\\n".join(lines)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                  start_new_session=True)
 print("Submitted batch job", job)
