@@ -54,7 +54,7 @@ class PlacedBlock:
 
 
 def place_preparing(study: Study, cohort: Cohort, run: RunFolder, engine: Engine, *, progress: Progress) -> None:
-    """Let an engine prepare the scans of a study in blocks, which :func:`prepare_scans` then finds in the cache.
+    """Let an engine prepare the scans of a study in blocks, which ``prepare_scans`` then finds in the cache.
 
     A cohort of a single block is left to this machine, and so is what another machine cannot do because it does not see
     the run folder.
