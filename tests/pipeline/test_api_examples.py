@@ -12,8 +12,11 @@ import pytest
 
 import nephrograde as ng
 from nephrograde.cohort.table import read_table
+from nephrograde.evaluation.stage import evaluate_score_table
 from nephrograde.files import write_rows
+from nephrograde.run.folder import RunFolder
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
+from nephrograde.study import EvaluateSettings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
 WEB_SERVICE = "https://pacs.example/dicom-web"
@@ -66,6 +69,13 @@ def home(tmp_path_factory: pytest.TempPathFactory, tiny_cohort_dir: Path, tiny_r
         for k in range(12)
     ]
     (folder / "scores.csv").write_text("\n".join(["patient_id,model,is_high,p_high", *scores]), encoding="utf-8")
+    for hospital, digits in (("north", "31415926535897932384"), ("south", "27182818284590452353")):
+        mine = [f"{hospital}-{k},mine,{k % 2},0.{digit}{k % 2 * 4}5" for k, digit in enumerate(digits)]
+        table_path = folder / f"{hospital}-scores.csv"
+        table_path.write_text("\n".join(["patient_id,model,is_high,p_high", *mine]), encoding="utf-8")
+        evaluate_score_table(
+            table_path, RunFolder(folder / "evaluations" / hospital), settings=EvaluateSettings(bootstraps=100)
+        )
     reads = [f"R{reader},P{k},{1 + (k + reader) % 3 + 2 * (k % 2)}" for reader in range(1, 4) for k in range(12)]
     (folder / "reads.csv").write_text("\n".join(["reader,patient_id,score", *reads]), encoding="utf-8")
     return folder
@@ -92,6 +102,7 @@ IN_ORDER = (
     "Plan a study",
     "Compare with readers",
     "Audit printed values",
+    "Combine hospitals",
     "Read scans",
     "The study",
     "Errors",

@@ -32,6 +32,7 @@ start()
 STOPPING = """
 import signal
 import nephrograde.asked.answer as asked
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a program in the background ignores it
 asked.answer_with = lambda *_: signal.raise_signal(signal.SIGINT)
 """
 

@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,8 +26,6 @@ from nephrograde.run.seal import seal_fold
 from nephrograde.run.writer import beside_others, only_writer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nephrograde.fit.planned import Fit
     from nephrograde.study import Study
 
@@ -77,7 +76,10 @@ def inodes(run: RunFolder) -> dict[str, int]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no SIGKILL on this system")
-def test_units_side_by_side_are_the_whole_run(prepared: tuple[Path, Path], tmp_path: Path) -> None:
+def test_units_side_by_side_are_the_whole_run(
+    prepared: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # where other processes find this file
     study_path, run_dir = prepared
     study, run, whole = load_inputs(study_path), RunFolder(run_dir), RunFolder(tmp_path / "whole")
     shutil.copytree(run_dir, whole.run_dir)
