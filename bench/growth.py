@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.scores import Scores
 
 FLAT = 1.1
+NOISE_S = 0.3
+"""By so much the time of one process differs from that of another that does the same."""
 EVALUATED_S = 2.0
 PIXELS = 32
 STUDY = """
@@ -206,13 +208,16 @@ def evaluate_many() -> None:
 
 
 def growth(costs: dict[int, float]) -> float:
-    """Cost of one more patient between the two largest sizes, divided by that between the smaller ones; else 0."""
+    """Cost of one more patient between the two largest sizes, divided by that between the smaller ones; else 0.
+
+    Smaller differences than ``NOISE_S`` count as that.
+    """
     sizes = sorted(costs)
     if len(sizes) < 3:
         return 0.0
     first, before, last = sizes[0], sizes[-2], sizes[-1]
-    small = (costs[before] - costs[first]) / (before - first)
-    return (costs[last] - costs[before]) / (last - before) / max(small, 1e-9)
+    small = max(costs[before] - costs[first], NOISE_S) / (before - first)
+    return (costs[last] - costs[before]) / (last - before) / small
 
 
 def print_stages(found: dict[str, dict[int, dict[str, float]]], sizes: list[int]) -> list[str]:
