@@ -19,7 +19,7 @@ FIGURES = {
     "graded": r"\| `nephrograde predict grader\.zip cohort\.csv --csv answers\.csv` \| ([\d,.]+) ",
     "slices": r"DICOM series of 512 × 512 × (\d+ to \d+) voxels",
     "trained": r"\| 2D 224², bf16, batch 16 \| off [^\n]*\n\| \| on \| ([\d,.]+) ",
-    "weights": r"The file of this bench holds ([\d,.]+) MB",
+    "weights": r"The file, ([\d,.]+) MB here",
     "boxes": r"journal counted ([\d,.]+) s per patient",
     "scores": r"\| scores \| ([\d,.]+) \| [\d.]+ \| [\d.]+ \|",
     "statistics": r"\| statistics \| ([\d,.]+) \| [\d.]+ \| [\d.]+ \|",

@@ -115,3 +115,13 @@ def test_a_page_of_another_version_is_found(check_site, tmp_path, told, problems
 def test_a_broken_link_of_the_readme_is_found(check_site, tmp_path):
     (tmp_path / "README.md").write_text("[a](docs/gone.md) [b](README.md) [c](https://example.org)", encoding="utf-8")
     assert len(check_site.link_problems(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("page", ["explanation/many-sites.md", "zh/explanation/many-sites.md"])
+def test_the_table_of_many_hospitals_follows_from_the_figures_of_the_bench(page, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["many_sites.py"])
+    runpy.run_path(str(ROOT / "bench" / "many_sites.py"), run_name="__main__")
+    rows = [line.split(" | ", 1)[1] for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert len(rows) > 10
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert [row for row in rows[2:] if row not in text] == []
