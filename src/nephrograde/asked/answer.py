@@ -89,10 +89,11 @@ def answer_with(grader: Grader, images: Sequence[Path], wanted: Wanted) -> int:
     """
     from nephrograde.asked.many import answer_many, are_many_patients
 
-    if are_many_patients(grader, images) or wanted.annotations is not None or wanted.csv is not None:
+    are_many = are_many_patients(grader, images)
+    if are_many or wanted.annotations is not None or wanted.csv is not None:
         from nephrograde.export.many import Outputs
 
-        found = _patients(grader, images, wanted)
+        found = _patients(grader, images, wanted, are_many=are_many)
         outputs = Outputs(wanted.dicom, wanted.picture, wanted.csv)
         return answer_many(grader, found, outputs, workers=wanted.workers, as_json=wanted.as_json)
     places = places_of(grader, images, wanted, picture=wanted.picture)
@@ -104,12 +105,12 @@ def answer_with(grader: Grader, images: Sequence[Path], wanted: Wanted) -> int:
     return 0
 
 
-def _patients(grader: Grader, images: Sequence[Path], wanted: Wanted) -> Patients:
+def _patients(grader: Grader, images: Sequence[Path], wanted: Wanted, *, are_many: bool) -> Patients:
     """Many patients; or the one of the command, who also has a row in a table or the labels of a reader."""
-    from nephrograde.asked.many import are_many_patients, patient_alone, refuse_options_of_one
+    from nephrograde.asked.many import patient_alone, refuse_options_of_one
     from nephrograde.predict.many.gather import gather, labelled
 
-    if are_many_patients(grader, images):
+    if are_many:
         refuse_options_of_one({**wanted.texts(), **({"clinical": wanted.clinical} if wanted.clinical else {})})
         return gather(grader, images, annotations=wanted.annotations, encoding=wanted.encoding)
     alone = patient_alone(grader, places_of(grader, images, wanted))

@@ -30,8 +30,9 @@ _SEVERAL = {
 """Options that may be repeated, for the phases of a model: the name and kind of their values."""
 _ONCE = {"--model": "model", "--outside": "outside", "--lang": "lang"}
 _LANGUAGES = ("en", "zh")
-_PIPE_CLOSED, _INTERRUPTED = 1, 130
-"""Exit codes, as of typer."""
+"""Written again, because the module of languages imports NumPy, which reading a grader file need not wait for."""
+_PIPE_CLOSED = 1
+"""Exit code, as of typer."""
 
 _NO_PLUGINS = ("PYDANTIC_DISABLE_PLUGINS", "1")
 """Pydantic otherwise asks every package that is installed whether it watches what is checked."""
@@ -107,7 +108,7 @@ def plain_command(given: Sequence[str]) -> Callable[[], NoReturn] | None:
 def _answer(plain: Plain, given: Sequence[str], begun: Future[Archive]) -> NoReturn:
     """Grade, print the answer, and leave the process with the grader, which takes long to take apart."""
     from nephrograde.asked.answer import Wanted, answer_with, load_asked
-    from nephrograde.asked.ending import ended
+    from nephrograde.asked.ending import INTERRUPTED, ended
     from nephrograde.report.text.language import speaking
 
     wanted = Wanted(**plain.options)
@@ -116,7 +117,7 @@ def _answer(plain: Plain, given: Sequence[str], begun: Future[Archive]) -> NoRet
             grader = load_asked(plain.run, plain.model, wanted, begun=begun)
             raise SystemExit(answer_with(grader, plain.images, wanted))
         except KeyboardInterrupt:
-            raise SystemExit(_INTERRUPTED) from None
+            raise SystemExit(INTERRUPTED) from None
         except OSError as error:
             if error.errno != errno.EPIPE:
                 raise
