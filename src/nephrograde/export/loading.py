@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nephrograde.arguments import PATH, TEXT, Kind, checked, choice
 from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.export.archive import read_archive
+from nephrograde.threads import begin_beside
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -150,10 +151,7 @@ def begin(path: Path) -> Future[Archive]:
     Args:
         path: The file.
     """
-    executor = ThreadPoolExecutor(1)
-    reading = executor.submit(read_archive, path)
-    executor.shutdown(wait=False)
-    return reading
+    return begin_beside(read_archive, path)
 
 
 def _read_ahead(path: Path, *, at_once: bool, begun: Future[Archive] | None) -> tuple[GraderFile, OnnxScorer]:

@@ -6,7 +6,6 @@ The graph was checked when the file was read: see ``onnx_check``.
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from nephrograde.export.onnx_weights import detached
 from nephrograde.export.printable import printable
 from nephrograde.predict.scored import Scored
 from nephrograde.predict.values import NOTHING
+from nephrograde.threads import begin_beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,10 +62,7 @@ class OnnxScorer:
 
     @cached_property
     def _session(self) -> Future[Any]:
-        executor = ThreadPoolExecutor(1)
-        loading = executor.submit(_session, self._file)
-        executor.shutdown(wait=False)
-        return loading
+        return begin_beside(_session, self._file)
 
     def score(
         self,
