@@ -6,11 +6,12 @@
 - To the region: a synthetic series of 300 slices to 128 × 128 × 32 voxels over 140 × 140 × 160 mm, against MONAI's
   chain of LoadImage, Orientation, Spacing and Crop, as in ``bench/prepare.py``. All slices are read, as the checks of a
   scan need all of them.
-- Scaling: 100 series are read, checked and cut in one thread and in two, as when a cohort is prepared.
+- Scaling: 100 series are read, checked and cut in one thread and in two, as when a cohort is prepared, three times
+  each in one process.
 
-In each of several fresh processes every side is warmed up and then timed in turns, so that a busy machine slows all of
-them; the tables give the medians of the processes' medians, and the processor's time beside the seconds on the clock.
-The files are in the system's cache. The exit code is 1 where a limit is missed.
+For each table, every side is warmed up and then timed in turns in several fresh processes, so that a busy machine slows
+all of them; the tables say in how many, and give the medians of the processes' medians, and the processor's time beside
+the seconds on the clock. The files are in the system's cache. The exit code is 1 where a limit is missed.
 
 Run: python -m bench.series [--processes 5] [--repeats 5] [--series FOLDER]
 """
@@ -29,6 +30,7 @@ import tempfile
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -152,9 +154,18 @@ def _times(table: str, series_dir: Path, repeats: int) -> dict[str, list[float]]
         run()
     for _ in range(repeats):
         for name, run in sides.items():
-            begin = time.perf_counter(), time.process_time()
-            run()
-            seconds[name].append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
+            seconds[name].append(_timed(run))
+    return _medians(seconds)
+
+
+def _timed(run: Callable[[], object]) -> tuple[float, float]:
+    """Seconds on the clock and of the processors."""
+    begin = time.perf_counter(), time.process_time()
+    run()
+    return time.perf_counter() - begin[0], time.process_time() - begin[1]
+
+
+def _medians(seconds: dict[str, list[tuple[float, float]]]) -> dict[str, list[float]]:
     return {name: [median(column) for column in zip(*both, strict=True)] for name, both in seconds.items()}
 
 
@@ -166,14 +177,15 @@ def _scale(series_dirs: list[Path], repeats: int) -> dict[str, list[float]]:
         region, _ = cut_box(volume, None, center_mm=CENTER_MM, size_mm=SIZE_MM, voxels=VOXELS, antialias=True)
         return region.size + len(check_volume(volume))
 
+    def prepare_all(threads: int) -> None:
+        with one_processor_each(), ThreadPoolExecutor(threads) as pool:
+            list(pool.map(prepared, range(SCANS)))
+
     seconds: dict[str, list[tuple[float, float]]] = {"1": [], "2": []}
     for turn in range(2 * repeats):
         threads = 1 + (turn + turn // 2) % 2
-        begin = time.perf_counter(), time.process_time()
-        with one_processor_each(), ThreadPoolExecutor(threads) as pool:
-            list(pool.map(prepared, range(SCANS)))
-        seconds[str(threads)].append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
-    return {name: [median(column) for column in zip(*both, strict=True)] for name, both in seconds.items()}
+        seconds[str(threads)].append(_timed(partial(prepare_all, threads)))
+    return _medians(seconds)
 
 
 def main() -> int:
@@ -211,15 +223,17 @@ def _compare(arguments: argparse.Namespace, top: Path) -> int:
         return {name: [median(run[name][k] for run in runs) for k in (0, 1)] for name in runs[0]}
 
     print(f"{machine()}; Python {platform.python_version()}; load {os.getloadavg()[0]:.1f}")
-    print(f"medians of {arguments.processes} processes × {arguments.repeats} turns")
     source = "clinical" if series_dir == arguments.series else "synthetic"
     failed = _print_table(
-        f"one {source} series of {len(list(series_dir.iterdir()))} files",
+        f"one {source} series of {len(list(series_dir.iterdir()))} files, "
+        f"{arguments.processes} processes × {arguments.repeats} turns",
         medians("series", [series_dir], arguments.processes, arguments.repeats),
         LIMITS["series"],
     )
-    long = medians("region", [top / "long"], min(arguments.processes, 3), min(arguments.repeats, 3))
-    failed += _print_table("a synthetic series of 300 slices to the region", long, LIMITS["region"])
+    processes, repeats = min(arguments.processes, 3), min(arguments.repeats, 3)
+    long = medians("region", [top / "long"], processes, repeats)
+    title = f"a synthetic series of 300 slices to the region, {processes} processes × {repeats} turns"
+    failed += _print_table(title, long, LIMITS["region"])
     if MONAI in long:
         theirs = monai_chain(top / "long")
         own = ours(top / "long", theirs.center_mm, antialias=False)

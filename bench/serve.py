@@ -240,7 +240,7 @@ def expected(grader: Path, load: Load, folder: Path, user: int) -> float:
 
 
 def main() -> int:
-    """Print what fifty users see."""
+    """Print what the users see; 1 where something is missing, wrong or left."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--slices", type=int, default=200)
