@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Window: TypeAlias = tuple[slice, slice, slice]
 
+_TRUNCATE = 2.0
+"""Standard deviations after which a kernel ends."""
+
 
 def span_of(marked: npt.ArrayLike) -> slice:
     """Return the slice from the first to the last marked place of a line.
@@ -111,7 +114,7 @@ def seen_from(window: Window, outer: Window) -> Window:
 
 
 def gaussian_in(
-    values: npt.NDArray[np.float32], widths: npt.NDArray[np.float64], window: Window, *, truncate: float = 2.0
+    values: npt.NDArray[np.float32], widths: npt.NDArray[np.float64], window: Window
 ) -> npt.NDArray[np.float32]:
     """Smooth a window as if the whole lattice were smoothed, to the last bit.
 
@@ -122,13 +125,12 @@ def gaussian_in(
         values: ``"x y z"``.
         widths: Standard deviation along each axis, voxels.
         window: What is wanted.
-        truncate: Standard deviations after which the kernel ends.
     """
-    reach = [reach_of(width, truncate=truncate) for width in widths]
+    reach = [reach_of(width, truncate=_TRUNCATE) for width in widths]
     outer = widened(window, reach, values.shape)
     smooth, inner = values[outer], seen_from(window, outer)
     for axis, width in enumerate(widths):
-        smooth = gaussian_along(smooth, float(width), axis, truncate=truncate)
+        smooth = gaussian_along(smooth, float(width), axis, truncate=_TRUNCATE)
         kept = [slice(None)] * 3
         kept[axis] = inner[axis]
         smooth = smooth[tuple(kept)]

@@ -75,16 +75,17 @@ def rescale_in_place(plane: npt.NDArray[np.int16], one: Slice, scratch: npt.NDAr
         return bool(wide.min() >= _LOWEST and wide.max() <= _HIGHEST)
     padding = _padding(one.form, one.rescale)
     first, last = padding or (high + 1, high)
-    if first <= high and low <= last:
+    is_padded = first <= high and low <= last
+    if is_padded:
         scratch[:] = stored == first if first == last else (stored >= first) & (stored <= last)
     if slope != 1:
         plane *= _modulo(slope)
     if intercept:
         plane += _modulo(intercept)
-    if first == last and first <= high and low <= last:  # adding the difference takes half the time of the other way
+    if is_padded and first == last:  # adding the difference takes half the time of the other way
         scratch *= _modulo(AIR_HU - (first * slope + intercept))
         plane += scratch
-    elif first <= high and low <= last:
+    elif is_padded:
         np.copyto(plane, np.int16(AIR_HU), where=scratch.astype(bool))
     return True
 

@@ -4,7 +4,7 @@ import { carriedTo } from "./carried.js";
 import { BAR_PX } from "./drawing.js";
 import { Mask } from "./mask.js";
 import { masksOf } from "./masks.js";
-import { button, describe, draw, say } from "./screen.js";
+import { button, draw, say } from "./screen.js";
 import { byId, fill, state, view } from "./state.js";
 
 const SIZES_MM = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40];
