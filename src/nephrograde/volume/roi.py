@@ -346,7 +346,7 @@ def _axis_weights(
 
 
 def _by_sparse_matrix(weights: _Weights) -> _Blend:
-    """Blend rows by SciPy: twice as fast as by neighbours, but a command would wait for its import."""
+    """Blend rows by SciPy: faster than by neighbours, but a command would wait for its import."""
     from scipy.sparse import csr_array
 
     matrix = csr_array(weights)

@@ -249,18 +249,17 @@ def want(keywords: Iterable[str], sequences: Iterable[str] = (), *, gathered: It
     return Wanted(tags, inside, max(tags | inside) + 1, frozenset(TAGS[keyword] for keyword in gathered))
 
 
-def beginning_of(stream: IO[bytes], *, step_bytes: int = FIRST_BYTES) -> Callable[[int], bytes]:
+def beginning_of(stream: IO[bytes]) -> Callable[[int], bytes]:
     """Return a function that gives the first n bytes of a stream repeatedly, reading each byte only once.
 
     Args:
         stream: Open at its beginning.
-        step_bytes: Minimum number of bytes read at a time.
     """
     head = b""
 
     def beginning(n_bytes: int) -> bytes:
         nonlocal head
-        while len(head) < n_bytes and (more := stream.read(max(n_bytes - len(head), step_bytes))):
+        while len(head) < n_bytes and (more := stream.read(max(n_bytes - len(head), FIRST_BYTES))):
             head += more
         return head[:n_bytes]
 
