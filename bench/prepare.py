@@ -5,7 +5,7 @@ strong arm sees, 128 × 128 × 32 voxels over 140 × 140 × 160 mm. In each of f
 quick as a whole, MONAI's by a fifth) every side is warmed up and then timed in turns; the table gives the medians of
 the processes' medians and how they compare. Each peer's chain cuts its region out of the grid it resamples to, and our
 region is cut at that same place, so that the numbers can be compared as well. The exit code is 1 where a limit is
-missed. Run ``python bench/prepare.py [--processes 5] [--repeats 7]``; peers that are not installed are
+missed. Run ``python bench/prepare.py [--processes 5] [--repeats 5]``; peers that are not installed are
 named and passed over.
 """
 
