@@ -237,6 +237,8 @@ def _in_parts(stream: BinaryIO, archive: zipfile.ZipFile) -> tuple[bytes, ...]:
     if largest is None:
         stream.seek(0)
         return (stream.read(),)
+    if largest.header_offset < 0:  # by what its directory claims
+        raise ArchiveRefused
     stream.seek(largest.header_offset)
     name_bytes, extra_bytes = struct.unpack("<HH", stream.read(_HEADER_BYTES)[26:30])
     start, length = largest.header_offset + _HEADER_BYTES + name_bytes + extra_bytes, stream.seek(0, os.SEEK_END)

@@ -126,6 +126,14 @@ def test_what_is_no_archive_is_refused(tmp_path):
         read_archive(tmp_path / "deep.zip")
 
 
+def test_a_directory_that_lies_elsewhere_is_refused(path):
+    raw = path.read_bytes()
+    at = raw.rindex(b"PK\5\6") + 16  # the field for where it begins
+    path.write_bytes(raw[:at] + (2**31).to_bytes(4, "little") + raw[at + 4 :])
+    with pytest.raises(GraderError, match="is not a grader file: it is no zip archive"):
+        read_archive(path)
+
+
 def test_what_was_there_stays_if_it_cannot_be_written(path, tmp_path, monkeypatch):
     before = path.read_bytes()
 
