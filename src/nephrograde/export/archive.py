@@ -89,15 +89,24 @@ def write_archive(archive_path: Path, members: Mapping[str, bytes]) -> str:
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
             for name, content in {MANIFEST: manifest, **members}.items():
-                entry = zipfile.ZipInfo(name, _TIME)
-                entry.create_system = 3  # the same on every system
-                entry.external_attr = 0o100644 << 16
-                archive.writestr(entry, content)
+                archive.writestr(plain_entry(name), content)
             archive.comment = b" " * _COMMENT_BYTES
         with stream.getbuffer() as raw:
             raw[-_COMMENT_BYTES:] = _comment((raw,), _entries(archive, (raw,)))
             temporary_path.write_bytes(raw)
             return hashlib.sha256(raw).hexdigest()
+
+
+def plain_entry(name: str) -> zipfile.ZipInfo:
+    """Describe a member in the same bytes at any time and on every system.
+
+    Args:
+        name: Of the member.
+    """
+    entry = zipfile.ZipInfo(name, _TIME)
+    entry.create_system = 3
+    entry.external_attr = 0o100644 << 16
+    return entry
 
 
 def read_archive(archive_path: Path) -> Archive:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import TypeAdapter
 
 from nephrograde.errors import ScoresError, ShareError
-from nephrograde.export.archive import as_json
+from nephrograde.export.archive import as_json, plain_entry
 from nephrograde.export.printable import printable
 from nephrograde.files import fingerprint
 from nephrograde.replacement import make_folder, replaced
@@ -28,7 +28,7 @@ from nephrograde.sharing.site import SiteStatistics, is_possible, measure_site
 from nephrograde.staging import staged
 from nephrograde.version import __version__
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
-from nephrograde.volume.dicom.archive import ArchiveRefused, open_archive
+from nephrograde.volume.dicom.archive import ArchiveRefused, damage_refused, open_archive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,6 @@ SCORES = "pseudonymised.csv"
 STATISTICS = "statistics.json"
 WORDS = "README.txt"
 _MEMBERS = {"scores": {HEAD, SCORES, WORDS}, "statistics": {HEAD, STATISTICS, WORDS}}
-_TIME = (1980, 1, 1, 0, 0, 0)
 _MOST_BYTES = 500_000_000
 _AGAIN = "Get the file again, or share the run again."
 Content = TypeVar("Content")
@@ -173,10 +172,7 @@ def _zipped(members: Mapping[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(members):
-            entry = zipfile.ZipInfo(name, _TIME)
-            entry.create_system = 3  # the same on every system
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, members[name])
+            archive.writestr(plain_entry(name), members[name])
     return stream.getvalue()
 
 
@@ -188,7 +184,7 @@ def _members_of(path: Path) -> dict[str, bytes]:
         if path.stat().st_size > _MOST_BYTES:
             raise ShareError(f"{path} is larger than a shared file can be. {_AGAIN}")
         raw = path.read_bytes()
-        with open_archive(io.BytesIO(raw)) as archive:
+        with open_archive(io.BytesIO(raw)) as archive, damage_refused():
             entries = archive.infolist()
             if any(one.compress_type != zipfile.ZIP_STORED or one.flag_bits for one in entries):
                 raise ShareError(f"{path} was packed by another program. Unpack it, and give the folder.")
@@ -197,7 +193,7 @@ def _members_of(path: Path) -> dict[str, bytes]:
         raise ShareError(f"{path} is missing. Give the file or folder that `nephrograde share` wrote.") from None
     except OSError as error:
         raise ShareError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from None
-    except (ArchiveRefused, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError):
+    except ArchiveRefused:
         raise ShareError(
             f"{path} was not written by `nephrograde share`: it is no zip archive, or was damaged. {_AGAIN}"
         ) from None

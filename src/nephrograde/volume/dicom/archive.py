@@ -186,7 +186,7 @@ def walk_members(
                 yield Member("?".join(name.splitlines()), info.file_size, info.CRC, refused)
                 continue
             try:
-                with _damage_refused(), opened.open(info) as stream:
+                with damage_refused(), opened.open(info) as stream:
                     member = Member(name, info.file_size, info.CRC, "", _guarded(stream))
                     if not is_zip(member.beginning(4)):
                         yield member
@@ -217,7 +217,7 @@ def unpack_member(opened: zipfile.ZipFile, name: str, *, largest_bytes: int = LA
     refused = refusal(info, largest_bytes=largest_bytes)
     if refused:
         raise ArchiveRefused(refused)
-    with _damage_refused(), about_temporary_files(), ExitStack() as on_error, opened.open(info) as stream:
+    with damage_refused(), about_temporary_files(), ExitStack() as on_error, opened.open(info) as stream:
         unpacked: IO[bytes] = on_error.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(stream, unpacked)
         unpacked.seek(0)
@@ -226,8 +226,12 @@ def unpack_member(opened: zipfile.ZipFile, name: str, *, largest_bytes: int = LA
 
 
 @contextmanager
-def _damage_refused() -> Iterator[None]:
-    """Turn whatever reading a damaged member raises into a refusal."""
+def damage_refused() -> Iterator[None]:
+    """Turn whatever reading a damaged member raises into a refusal.
+
+    Raises:
+        ArchiveRefused: If it is damaged, encrypted or compressed by an unsupported method.
+    """
     try:
         yield
     except RuntimeError:  # NotImplementedError among them
@@ -272,7 +276,7 @@ def _guarded(stream: IO[bytes]) -> Callable[[int], bytes]:
     unguarded = beginning_of(stream)
 
     def beginning(n_bytes: int) -> bytes:
-        with _damage_refused():
+        with damage_refused():
             return unguarded(n_bytes)
 
     return beginning
