@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from nephrograde.report.pages.page import render
+from nephrograde.report.pages.tabled import PageFigure, PageTable
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import enumerated
 from nephrograde.sharing import words
@@ -16,16 +17,6 @@ if TYPE_CHECKING:
 
 _SHOWN = range(10, 100, 10)
 """Thresholds of net benefit on the page, in percent."""
-
-
-class PageTable(NamedTuple):
-    """A table of the page: its title, headings, rows of texts, and notes below it."""
-
-    anchor: str
-    title: str
-    headings: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    notes: list[str]
 
 
 def rendered(found: Combined) -> str:
@@ -46,21 +37,17 @@ def rendered(found: Combined) -> str:
     )
 
 
-def _figures(found: Combined) -> list[dict[str, Any]]:
-    from markupsafe import Markup
-
-    drawn = [(model, draw_forest(found, model, number)) for number, model in enumerate(found.models, 1)]
+def _figures(found: Combined) -> list[PageFigure]:
     return [
-        {
-            "drawing": one,
-            "svg": Markup(one.inline),  # noqa: S704 (our own SVG, whose text matplotlib has escaped)
-            "caption": t(
+        PageFigure(
+            draw_forest(found, model, number),
+            t(
                 "{model}: AUC of each hospital with its own interval (squares: weight), the mean, and the prediction "
                 "interval.",
                 model=model,
             ),
-        }
-        for model, one in drawn
+        )
+        for number, model in enumerate(found.models, 1)
     ]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from nephrograde.report.figures.curves import draw_benefit, draw_calibration
 from nephrograde.report.figures.study_figures import draw_roc
 from nephrograde.report.pages.page import render, write_page
+from nephrograde.report.pages.tabled import PageFigure, PageTable
 from nephrograde.report.text.language import speaking, spoken, t
 from nephrograde.report.text.messages import told
 from nephrograde.validation import words
@@ -16,16 +17,6 @@ if TYPE_CHECKING:
 
     from nephrograde.report.text.language import Language
     from nephrograde.validation.validation import Validation
-
-
-class PageTable(NamedTuple):
-    """A table of the page: its title, headings, rows of texts, and notes below it."""
-
-    anchor: str
-    title: str
-    headings: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    notes: list[str]
 
 
 def write_validation_page(found: Validation, language: Language = "en") -> Path:
@@ -56,21 +47,15 @@ def _render(found: Validation) -> str:
     )
 
 
-def _figures(found: Validation) -> list[dict[str, Any]]:
+def _figures(found: Validation) -> list[PageFigure]:
     """ROC, calibration and decision curve of these patients, as far as they can be drawn."""
-    from markupsafe import Markup
-
     captions = (
         (draw_roc, t("ROC curve of these patients, with its bootstrap band.")),
         (draw_calibration, t("Smoothed calibration curve of these patients; the diagonal is perfect calibration.")),
         (draw_benefit, t("Decision curve of these patients: net benefit against treating all or none.")),
     )
     drawn = [(draw(found.results), caption) for draw, caption in captions]
-    return [
-        {"drawing": one, "svg": Markup(one.inline), "caption": caption}  # noqa: S704 (our own SVG, whose text matplotlib has escaped)
-        for one, caption in drawn
-        if one is not None
-    ]
+    return [PageFigure(one, caption) for one, caption in drawn if one is not None]
 
 
 def _tables(found: Validation) -> list[PageTable]:
