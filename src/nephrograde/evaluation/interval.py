@@ -60,9 +60,9 @@ def auc_bounds(area: Area, *, z: float) -> Bounds:
         return math.nan, math.nan
     if not area.has_variance:
         return newcombe_bounds(area.value, area.n_high, area.n_low, z=z)
-    middle = math.log(area.value / (1.0 - area.value))
+    middle = logit(area.value)
     reach = z * math.sqrt(area.variance) / (area.value * (1.0 - area.value))
-    return _expit(middle - reach), _expit(middle + reach)
+    return expit(middle - reach), expit(middle + reach)
 
 
 def newcombe_bounds(auc: float, n_high: int, n_low: int, *, z: float) -> Bounds:
@@ -251,5 +251,15 @@ def share_interval(part: int, whole: int, *, confidence: float, method: ShareMet
     return float(low), float(high)
 
 
-def _expit(x: float) -> float:
+def logit(p: float) -> float:
+    """Return the log odds of a probability that is neither 0 nor 1."""
+    return math.log(p / (1.0 - p))
+
+
+def expit(x: float) -> float:
+    """Return the probability of log odds, however large.
+
+    >>> expit(0.0), expit(-1e9)
+    (0.5, 0.0)
+    """
     return 0.5 * (1.0 + math.tanh(x / 2.0))

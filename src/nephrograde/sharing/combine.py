@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.evaluation.delong import normal_quantile
-from nephrograde.evaluation.interval import Area, auc_bounds, newcombe_bounds, share_interval
+from nephrograde.evaluation.interval import Area, auc_bounds, expit, logit, newcombe_bounds, share_interval
 from nephrograde.sharing.combined import Combined, NotPooled, PooledRow, SiteRow, WithoutRow
 from nephrograde.sharing.matching import FEWEST_SITES, check_matching
 from nephrograde.sharing.net_benefit import pool_benefit
@@ -40,15 +40,7 @@ class Scale(NamedTuple):
     back: Callable[[float], float]
 
 
-def _logit(p: float) -> float:
-    return math.log(p / (1.0 - p))
-
-
-def _expit(x: float) -> float:
-    return 0.5 * (1.0 + math.tanh(x / 2.0))
-
-
-LOGIT, LOG, IDENTITY = Scale("logit", _expit), Scale("log", math.exp), Scale("identity", float)
+LOGIT, LOG, IDENTITY = Scale("logit", expit), Scale("log", math.exp), Scale("identity", float)
 
 
 def combine_shared(shared: Mapping[str, SharedSite], *, confidence: float = 0.95) -> Combined:
@@ -70,13 +62,17 @@ def combine_shared(shared: Mapping[str, SharedSite], *, confidence: float = 0.95
         *(row for model in models for row in _pooled_rows(model, aucs[model], sites, confidence=confidence)),
         *(_difference(a, b, sites, confidence) for a, b in combinations(models, 2)),
     ]
-    weights = {model: _pooled(aucs[model], confidence).weights for model in models}
+    means = {model: _pooled(aucs[model], confidence) for model in models}
     rows = [
-        _site_row(name, one, model, weight=weights[model][k], confidence=confidence)
+        _site_row(name, one, model, weight=means[model].weights[k], confidence=confidence)
         for model in models
         for k, (name, one) in enumerate(shared.items())
     ]
-    without = [row for model in models for row in _left_out(model, tuple(sites), aucs[model], confidence)]
+    without = [
+        row
+        for model in models
+        for row in _left_out(model, tuple(sites), aucs[model], mean=means[model], confidence=confidence)
+    ]
     benefit = [row for model in models for row in pool_benefit(model, tuple(sites.values()), confidence=confidence)]
     return Combined(dict(shared), tuple(rows), tuple(pooled), tuple(without), tuple(benefit), confidence)
 
@@ -98,11 +94,11 @@ def auc_effect(area: Area) -> Effect:
     """
     auc = area.value
     if area.has_variance:
-        return Effect(_logit(auc), area.variance / (auc * (1.0 - auc)) ** 2)
+        return Effect(logit(auc), area.variance / (auc * (1.0 - auc)) ** 2)
     pairs, z = area.n_high * area.n_low, normal_quantile(0.95)
-    value = _logit((auc * pairs + 0.5) / (pairs + 1.0))
+    value = logit((auc * pairs + 0.5) / (pairs + 1.0))
     low, high = newcombe_bounds(auc, area.n_high, area.n_low, z=z)
-    reaches = [abs(_logit(bound) - value) for bound in (low, high) if 0.0 < bound < 1.0]
+    reaches = [abs(logit(bound) - value) for bound in (low, high) if 0.0 < bound < 1.0]
     return Effect(value, (sum(reaches) / len(reaches) / z) ** 2)
 
 
@@ -221,17 +217,19 @@ def _difference(a: str, b: str, sites: Mapping[str, SiteStatistics], confidence:
     )
 
 
-def _left_out(model: str, names: tuple[str, ...], aucs: Sequence[Effect], confidence: float) -> list[WithoutRow]:
+def _left_out(
+    model: str, names: tuple[str, ...], aucs: Sequence[Effect], *, mean: Pooled, confidence: float
+) -> list[WithoutRow]:
     if len(names) < 3:
         return []
-    whole = _expit(_pooled(aucs, confidence).value)
+    whole = expit(mean.value)
     rows = []
     for k, name in enumerate(names):
         rest = [effect for j, effect in enumerate(aucs) if j != k]
         made = _pooled(rest, confidence)
-        value = _expit(made.value)
+        value = expit(made.value)
         rows.append(
-            WithoutRow(model, name, value, _expit(made.low), _expit(made.high), made.tau2, made.i2, value - whole)
+            WithoutRow(model, name, value, expit(made.low), expit(made.high), made.tau2, made.i2, value - whole)
         )
     return rows
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.report.figures.svg import INK, MUTED, RULE, finish, house_style, new_figure, shortened
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import bounds, decimal
+from nephrograde.report.text.numbers import bounds, with_bounds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,8 +46,9 @@ def draw_forest(found: Combined, model: str, number: int) -> Drawing:
     axes.axvline(0.5, color=RULE, linewidth=0.8, zorder=0)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    texts = [_text(row.auc, row.auc_low, row.auc_high) for row in rows]
-    texts += [_text(pooled.value, pooled.low, pooled.high), bounds(pooled.prediction_low, pooled.prediction_high, 2)]
+    texts = [with_bounds(row.auc, row.auc_low, row.auc_high, 2) for row in rows]
+    mean = with_bounds(pooled.value, pooled.low, pooled.high, 2)
+    texts += [mean, bounds(pooled.prediction_low, pooled.prediction_high, 2)]
     for k, text in enumerate(texts):
         axes.annotate(
             text,
@@ -63,7 +64,7 @@ def draw_forest(found: Combined, model: str, number: int) -> Drawing:
         "{model}: AUC of {k} hospitals, and their mean {value}.",
         model=model,
         k=len(rows),
-        value=_text(pooled.value, pooled.low, pooled.high),
+        value=mean,
     )
     return finish(figure, f"forest-{number}", words, is_synthetic=found.is_synthetic)
 
@@ -78,7 +79,3 @@ def _draw_mean(axes: Axes, k: int, pooled: PooledRow) -> None:
     xs = [pooled.low, pooled.value, pooled.high, pooled.value]
     axes.fill(xs, [k, k - 0.28, k, k + 0.28], color=INK, linewidth=0, zorder=2)
     axes.plot([pooled.prediction_low, pooled.prediction_high], [k + 1, k + 1], color=INK, linewidth=2.0, zorder=1)
-
-
-def _text(value: float, low: float, high: float) -> str:
-    return f"{decimal(value, 2)} {bounds(low, high, 2)}".rstrip()

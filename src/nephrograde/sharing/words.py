@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value
+from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value, with_bounds
 from nephrograde.sharing.combined import NotPooled
 from nephrograde.sharing.contents import UNKNOWN_OUTCOME
 from nephrograde.sharing.random_effects import FEW_SITES
@@ -43,7 +43,7 @@ def _auc(found: Combined, model: str) -> str:
     sentence = t(
         "{model}: mean AUC over hospitals {value}; I² {i2}, tau² {tau2} on log odds.",
         model=model,
-        value=f"{decimal(row.value)} {bounds(row.low, row.high)}",
+        value=with_bounds(row.value, row.low, row.high),
         i2=f"{100 * row.i2:.0f}%",
         tau2=decimal(row.tau2),
     )
@@ -59,22 +59,24 @@ def _auc(found: Combined, model: str) -> str:
 
 def _differences(found: Combined) -> list[str]:
     rows = [row for row in found.pooled if row.measure == "auc_difference" and row.reason is None]
-    return [
-        t(
+    return [_difference(row) for row in rows]
+
+
+def _difference(row: PooledRow) -> str:
+    value = with_bounds(row.value, row.low, row.high)
+    if row.low <= 0.0 <= row.high:
+        return t(
             "{a} minus {b}: mean difference of AUC {value}, which may be due to chance.",
             a=row.model,
             b=row.against,
-            value=f"{decimal(row.value)} {bounds(row.low, row.high)}",
+            value=value,
         )
-        if row.low <= 0.0 <= row.high
-        else t(
-            "{a} minus {b}: mean difference of AUC {value}, which is more than chance explains.",
-            a=row.model,
-            b=row.against,
-            value=f"{decimal(row.value)} {bounds(row.low, row.high)}",
-        )
-        for row in rows
-    ]
+    return t(
+        "{a} minus {b}: mean difference of AUC {value}, which is more than chance explains.",
+        a=row.model,
+        b=row.against,
+        value=value,
+    )
 
 
 def remarks(found: Combined) -> list[str]:
@@ -136,10 +138,6 @@ def method_note() -> str:
     )
 
 
-def _interval(value: float, low: float, high: float, decimals: int = 3) -> str:
-    return f"{decimal(value, decimals)} {bounds(low, high, decimals)}".rstrip()
-
-
 def pooled_headings() -> tuple[str, ...]:
     """The headings of the table of pooled measures."""
     return (
@@ -161,7 +159,7 @@ def pooled_cells(row: PooledRow) -> tuple[str, ...]:
     return (
         name,
         measure_words(row.measure),
-        _interval(row.value, row.low, row.high),
+        with_bounds(row.value, row.low, row.high),
         bounds(row.prediction_low, row.prediction_high) or NOTHING,
         decimal(row.tau2),
         NOTHING if math.isnan(row.i2) else f"{100 * row.i2:.0f}%",
@@ -194,10 +192,10 @@ def site_cells(row: SiteRow) -> tuple[str, ...]:
         row.model,
         str(row.n),
         str(row.n_high),
-        _interval(row.auc, row.auc_low, row.auc_high),
+        with_bounds(row.auc, row.auc_low, row.auc_high),
         f"{100 * row.weight:.0f}%",
-        _interval(row.sensitivity, row.sensitivity_low, row.sensitivity_high, 2),
-        _interval(row.specificity, row.specificity_low, row.specificity_high, 2),
+        with_bounds(row.sensitivity, row.sensitivity_low, row.sensitivity_high, 2),
+        with_bounds(row.specificity, row.specificity_low, row.specificity_high, 2),
         kinds[row.kind],
     )
 
@@ -219,10 +217,10 @@ def calibration_cells(row: SiteRow) -> tuple[str, ...]:
     return (
         row.site,
         row.model,
-        _interval(row.observed_expected, row.observed_expected_low, row.observed_expected_high, 2),
-        _interval(row.calibration_intercept, row.calibration_intercept_low, row.calibration_intercept_high, 2),
-        _interval(row.calibration_slope, row.calibration_slope_low, row.calibration_slope_high, 2),
-        _interval(row.brier, row.brier_low, row.brier_high),
+        with_bounds(row.observed_expected, row.observed_expected_low, row.observed_expected_high, 2),
+        with_bounds(row.calibration_intercept, row.calibration_intercept_low, row.calibration_intercept_high, 2),
+        with_bounds(row.calibration_slope, row.calibration_slope_low, row.calibration_slope_high, 2),
+        with_bounds(row.brier, row.brier_low, row.brier_high),
     )
 
 
@@ -236,7 +234,7 @@ def without_cells(row: WithoutRow) -> tuple[str, ...]:
     return (
         row.without,
         row.model,
-        _interval(row.auc, row.low, row.high),
+        with_bounds(row.auc, row.low, row.high),
         decimal(row.change),
         decimal(row.tau2),
         f"{100 * row.i2:.0f}%",
@@ -261,7 +259,7 @@ def benefit_cells(row: BenefitRow) -> tuple[str, ...]:
     return (
         f"{row.threshold:.2f}",
         row.model,
-        _interval(row.net_benefit, row.low, row.high),
+        with_bounds(row.net_benefit, row.low, row.high),
         decimal(row.treat_all),
         NOTHING if row.reason else of(row.better_than_all, row.sites),
         NOTHING if row.reason else of(row.better_than_none, row.sites),

@@ -15,7 +15,7 @@ from nephrograde.evaluation.updating import (
 )
 from nephrograde.export.words import quantity_words
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value, share
+from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value, share, with_bounds
 from nephrograde.validation.inputs import RANGE_GROUP
 from nephrograde.validation.side_by_side import Untested
 
@@ -75,10 +75,10 @@ def summary(found: Validation) -> list[str]:
 
 def _auc(found: Validation) -> list[str]:
     row = found.side("auc")
-    here = f"{decimal(row.value)} {bounds(row.low, row.high)}".rstrip()
+    here = with_bounds(row.value, row.low, row.high)
     if math.isnan(row.known_value):
         return [t("AUC {here}. The grader file does not say the AUC of development.", here=here)]
-    known = f"{decimal(row.known_value)} {bounds(row.known_low, row.known_high)}".rstrip()
+    known = with_bounds(row.known_value, row.known_low, row.known_high)
     sentence = t(
         "AUC {here}; in development {known} ({where}).", here=here, known=known, where=split_words(row.known_split)
     )
@@ -109,8 +109,8 @@ def _calibration(found: Validation) -> str:
         return t("Calibration could not be estimated.")
     return t(
         "Calibration: intercept {intercept} (0 is perfect), slope {slope} (1 is perfect).",
-        intercept=f"{decimal(intercept.value)} {bounds(intercept.low, intercept.high)}".rstrip(),
-        slope=f"{decimal(slope.value)} {bounds(slope.low, slope.high)}".rstrip(),
+        intercept=with_bounds(intercept.value, intercept.low, intercept.high),
+        slope=with_bounds(slope.value, slope.low, slope.high),
     )
 
 
@@ -259,11 +259,11 @@ def side_headings() -> tuple[str, ...]:
 
 def side_cells(row: SideRow) -> tuple[str, ...]:
     """A measure of both sides as texts."""
-    known = f"{decimal(row.known_value)} {bounds(row.known_low, row.known_high)}".rstrip()
+    known = with_bounds(row.known_value, row.known_low, row.known_high)
     if row.known_split:
         known += f" ({split_words(row.known_split)}, n = {row.known_n})"
-    here = f"{decimal(row.value)} {bounds(row.low, row.high)}".rstrip()
-    difference = f"{decimal(row.difference)} {bounds(row.difference_low, row.difference_high)}".rstrip()
+    here = with_bounds(row.value, row.low, row.high)
+    difference = with_bounds(row.difference, row.difference_low, row.difference_high)
     return measure_words(row.measure), known, here, difference
 
 
@@ -369,7 +369,7 @@ def inside_rows(found: Validation) -> list[tuple[str, ...]]:
             groups[row.group],
             str(row.n),
             str(row.n_high),
-            f"{decimal(row.auc)} {bounds(row.low, row.high)}".rstrip(),
+            with_bounds(row.auc, row.low, row.high),
             p_value(row.p_interaction) if not math.isnan(row.p_interaction) else NOTHING,
         )
         for row in rows

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from nephrograde.report.text.language import phase_heading, t
-from nephrograde.report.text.numbers import NOTHING, bounds, decimal
+from nephrograde.report.text.numbers import NOTHING, decimal, with_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,4 +79,4 @@ def _spread(row: AgreementRow) -> str:
     if math.isnan(row.value):
         return NOTHING
     low, high = (row.q1, row.q3) if not math.isnan(row.q1) else (row.low, row.high)
-    return f"{decimal(row.value, 2)} {bounds(low, high, 2)}".rstrip()
+    return with_bounds(row.value, low, high, 2)

@@ -10,7 +10,16 @@ from nephrograde.reads.analysis import Measure, Remark, Unavailable
 from nephrograde.reads.aucs import CovarianceMethod
 from nephrograde.reads.obuchowski_rockette import Inference
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import NOTHING, bounds, counted, decimal, enumerated, p_sentence, p_value
+from nephrograde.report.text.numbers import (
+    NOTHING,
+    bounds,
+    counted,
+    decimal,
+    enumerated,
+    p_sentence,
+    p_value,
+    with_bounds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -265,7 +274,7 @@ def _kappas(analysis: ReaderAnalysis, modality: str) -> str:
 
 
 def _estimate(row: ReaderResult) -> str:
-    return f"{decimal(row.value)} {bounds(row.low, row.high)}".rstrip()
+    return with_bounds(row.value, row.low, row.high)
 
 
 def _reasons(rows: list[ReaderResult] | tuple[ReaderResult, ...]) -> list[str]:

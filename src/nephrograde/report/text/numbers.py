@@ -42,6 +42,15 @@ def bounds(low: float, high: float, decimals: int = 3) -> str:
     return f"[{t('{low} to {high}', **texts)}]" if low < 0 else f"[{texts['low']}–{texts['high']}]"
 
 
+def with_bounds(value: float, low: float, high: float, decimals: int = 3) -> str:
+    """Format a value with its interval, if it has one.
+
+    >>> with_bounds(0.9, 0.8423, 0.9718, 2), with_bounds(0.9, math.nan, math.nan)
+    ('0.90 [0.84–0.97]', '0.900')
+    """
+    return f"{decimal(value, decimals)} {bounds(low, high, decimals)}".rstrip()
+
+
 def p_value(p: float) -> str:
     """Format a P value for a column headed P: never 0.000, never rounded across 0.05.
 
