@@ -44,14 +44,8 @@ def _memory() -> Check:
     free = free_bytes()
     if free == float("inf"):
         return Check("Machine", "memory", State.NOTE, "This system does not say how much memory is free.")
-    is_little = free < LITTLE_MEMORY
-    return Check(
-        "Machine",
-        "memory",
-        State.WARNING if is_little else State.OK,
-        f"{free / 1e9:.1f} GB are free.",
-        "Close other programs, or set fit.workers = 1." if is_little else "",
-    )
+    remedy = "Close other programs, or set fit.workers = 1."
+    return _free("memory", f"{free / 1e9:.1f} GB are free.", remedy, is_little=free < LITTLE_MEMORY)
 
 
 def _working_folder() -> Check:
@@ -64,14 +58,15 @@ def _working_folder() -> Check:
     if not _is_writable(str(folder)):
         what = f"Nothing can be written into {folder}."
         return Check("Machine", "working folder", State.WARNING, what, "Change to another folder, or give --out.")
-    is_little = free < LITTLE_DISK
-    return Check(
-        "Machine",
-        "working folder",
-        State.WARNING if is_little else State.OK,
-        f"{free / 1e9:.1f} GB are free in {folder}.",
-        "Free some space, or give --out on another disk." if is_little else "",
-    )
+    what, remedy = f"{free / 1e9:.1f} GB are free in {folder}.", "Free some space, or give --out on another disk."
+    return _free("working folder", what, remedy, is_little=free < LITTLE_DISK)
+
+
+def _free(name: str, what: str, remedy: str, *, is_little: bool) -> Check:
+    """How much of something is free; a remedy is needed only if it is little."""
+    if is_little:
+        return Check("Machine", name, State.WARNING, what, remedy)
+    return Check("Machine", name, State.OK, what)
 
 
 def _temporary_folder() -> Check:
