@@ -124,4 +124,4 @@ bench: $(VENV)/.test
 	-$(BIN)/python -m bench.growth
 
 clean:
-	rm -rf $(VENV) demo build/docs
+	rm -rf $(VENV) demo build/docs build/dist

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -119,7 +118,7 @@ def read_scores(content: bytes, models: tuple[str, ...]) -> SharedScores:
     if not {row[1] for row in rows[1:]} <= {"0", "1"}:
         raise ValueError("is_high is neither 0 nor 1")
     p_high = np.array([[float(cell) for cell in row[2:]] for row in rows[1:]], dtype=np.float64)
-    if not all(math.isfinite(one) and 0.0 <= one <= 1.0 for one in p_high.flat):
+    if not np.all((p_high >= 0.0) & (p_high <= 1.0)):
         raise ValueError("a probability is not between 0 and 1")
     is_high = np.array([row[1] == "1" for row in rows[1:]], dtype=np.bool_)
     return SharedScores(pseudonyms, is_high, p_high.reshape(len(pseudonyms), len(models)).T)
