@@ -179,10 +179,11 @@ def _zipped(members: Mapping[str, bytes]) -> bytes:
 def _members_of(path: Path) -> dict[str, bytes]:
     """The content of all members, by name."""
     try:
-        if path.is_dir():
-            return {one.name: one.read_bytes() for one in sorted(path.iterdir()) if one.is_file()}
-        if path.stat().st_size > _MOST_BYTES:
+        files = [one for one in sorted(path.iterdir()) if one.is_file()] if path.is_dir() else [path]
+        if sum(one.stat().st_size for one in files) > _MOST_BYTES:
             raise ShareError(f"{path} is larger than a shared file can be. {_AGAIN}")
+        if path.is_dir():
+            return {one.name: one.read_bytes() for one in files}
         raw = path.read_bytes()
         with open_archive(io.BytesIO(raw)) as archive, damage_refused():
             entries = archive.infolist()

@@ -263,6 +263,14 @@ def test_a_changed_folder_is_refused(write_run, tmp_path, member):
         read_share(folder)
 
 
+@pytest.mark.parametrize("name", ["site.zip", "site"])
+def test_what_is_too_large_is_not_read(write_run, tmp_path, monkeypatch, name):
+    path = ng.share(write_run(0), tmp_path / name, what="scores").path
+    monkeypatch.setattr("nephrograde.sharing.share_file._MOST_BYTES", 1000)
+    with pytest.raises(ShareError, match="is larger than a shared file can be"):
+        read_share(path)
+
+
 def test_impossible_numbers_are_refused(share):
     path = share(0)
     with zipfile.ZipFile(path) as archive:
