@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.files import sha256_of
-from nephrograde.fit.planned import shaping_versions
+from nephrograde.fit.planned import longest_first, shaping_versions
 from nephrograde.fit.unit import check_same_versions, fit_unit
 from nephrograde.lock import in_turn
 from nephrograde.placing.place import place_units
@@ -121,11 +121,11 @@ def place_fits(
     """
     run_dir = run.run_dir.absolute()
     absolute = RunFolder(run_dir)
-    longest_first = sorted(todo, key=lambda one: (not one[0].repeat.is_first, -one[1].units * one[1].cost))
-    work = Workload([part for _, part in longest_first], workers=len(todo))
+    ordered = longest_first(todo)
+    work = Workload([part for _, part in ordered], workers=len(todo))
     mark, versions = sha256_of(run.study_lock_path), shaping_versions()
     units = []
-    for planned, _ in longest_first:
+    for planned, _ in ordered:
         placed = PlacedFit(
             fit=fit,
             planned=_moved(planned, run.run_dir, run_dir),
@@ -139,7 +139,7 @@ def place_fits(
     with progress("Fitting models", work) as show, beside_others(run):
 
         def finished(number: int, done: Done) -> None:
-            planned, part = longest_first[number]
+            planned, part = ordered[number]
             if isinstance(done.value, dict):
                 write_returned(done.value, planned.folder)
             work.finish(part)

@@ -9,7 +9,7 @@ from nephrograde.files import fingerprint
 from nephrograde.run.provenance import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.cohort.clinical import ClinicalTable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nephrograde.model.fusion import Fusion
     from nephrograde.model.initial import Initial
     from nephrograde.run.fold_folder import FoldFolder
+    from nephrograde.run.progress import Part
     from nephrograde.study import Arm, AugmentSettings, FitSettings, Study, TuneSettings
 
 _SHAPING = ("nephrograde", "torch")
@@ -96,6 +97,17 @@ class Fit:
     def paths(self) -> tuple[Path, ...]:
         """The files of all regions."""
         return tuple(path for files in self.regions.values() for path in files.values())
+
+
+def longest_first(todo: Sequence[tuple[Fit, Part]]) -> list[tuple[Fit, Part]]:
+    """Return the order in which fits are begun: those of the study's results before repeats, longer before shorter.
+
+    All of several workers then end at the same time.
+
+    Args:
+        todo: The fits with their work.
+    """
+    return sorted(todo, key=lambda one: (not one[0].repeat.is_first, -one[1].units * one[1].cost))
 
 
 def shaping_versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import InputError, Problem
 from nephrograde.fit.encoded import encode_regions
 from nephrograde.fit.folds import encode_planned, fit_planned, is_fitted, list_fits, plan_fits, work_of
+from nephrograde.fit.planned import longest_first
 from nephrograde.fit.unit import fit_unit
 from nephrograde.fit.work import memory_of
 from nephrograde.fit.workers import fit_at_once
@@ -38,13 +39,11 @@ class Plan:
     Attributes:
         fit: Fits one of them.
         todo: The fits with their work.
-        study: The resolved study.
-        split: Its split.
+        split: The split of the study.
     """
 
     fit: FitOne
     todo: tuple[tuple[Fit, Part], ...]
-    study: Study
     split: Split
 
 
@@ -79,7 +78,7 @@ def plan_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, p
     if planned:
         encode_planned(planned, study, prepared=prepared, run=run, progress=progress)
     fit = partial(fit_planned, study=study, is_high={case.patient_id: case.is_high for case in cohort.cases})
-    return Plan(fit, tuple((one, work_of(one)) for one in planned), study, split)
+    return Plan(fit, tuple((one, work_of(one)) for one in planned), split)
 
 
 def place_models(plan: Plan, run: RunFolder, engine: Engine, *, progress: Progress = silent) -> None:
@@ -208,20 +207,14 @@ def work_through(
             for one, part in todo:
                 fit(one, watched=Watched(work, part, show))
         return
-    longest_first = sorted(todo, key=_turn)
-    work = Workload([part for _, part in longest_first], workers=team.workers)
+    ordered = longest_first(todo)
+    work = Workload([part for _, part in ordered], workers=team.workers)
     try:
         with progress(name, work) as show:
-            fit_at_once(fit, [one for one, _ in longest_first], team=team, work=work, show=show)
+            fit_at_once(fit, [one for one, _ in ordered], team=team, work=work, show=show)
     except BaseException:
         remove_interrupted(run)  # of fits that were ended while they wrote
         raise
-
-
-def _turn(fit: tuple[Fit, Part]) -> tuple[bool, float]:
-    """Fits of the study's results come before repeats, and longer before shorter, so that all end at the same time."""
-    planned, part = fit
-    return not planned.repeat.is_first, -part.units * part.cost
 
 
 def keys_of_fits(study: Study, cohort: Cohort, split: Split, run: RunFolder) -> dict[str, str]:
