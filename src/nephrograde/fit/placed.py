@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from nephrograde.files import sha256_of
 from nephrograde.fit.planned import longest_first, shaping_versions
 from nephrograde.fit.unit import check_same_versions, fit_unit
 from nephrograde.lock import in_turn
@@ -16,7 +15,7 @@ from nephrograde.placing.place import place_units
 from nephrograde.placing.unit import Carried, Unit, Unseen
 from nephrograde.replacement import make_folder, replaced_folder
 from nephrograde.run.fold_folder import FoldFolder
-from nephrograde.run.folder import RunFolder
+from nephrograde.run.marked import MarkedRun
 from nephrograde.run.progress import Workload, unwatched
 from nephrograde.run.seal import fold_digests
 from nephrograde.run.writer import beside_others
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from nephrograde.fit.workers import FitOne
     from nephrograde.placing.engine import Engine
     from nephrograde.placing.unit import Done
+    from nephrograde.run.folder import RunFolder
     from nephrograde.run.progress import Part, Progress
 
 Files: TypeAlias = dict[str, bytes]
@@ -41,8 +41,7 @@ class PlacedFit:
     Attributes:
         fit: Fits it.
         planned: The fit.
-        run_dir: The run folder, by the name that it has on the machine that places the fits.
-        mark: The SHA-256 of its lock file, by which another machine sees that it is the same folder.
+        marked: The run folder.
         threads: Of the CPU.
         gpus: The share of a GPU that it has, or the number of GPUs; 0 if it has none, or all of the machine's.
         versions: Those of the packages that shape networks.
@@ -50,19 +49,19 @@ class PlacedFit:
 
     fit: FitOne
     planned: Fit
-    run_dir: Path
-    mark: str
+    marked: MarkedRun
     threads: int
     gpus: float
     versions: Mapping[str, str]
 
     def in_place(self) -> Unseen | None:
         """Fit in the run folder, once; nothing is done on a machine that does not see it."""
-        run = RunFolder(self.run_dir)
-        if not run.is_run() or sha256_of(run.study_lock_path) != self.mark:
+        run = self.marked.find()
+        if run is None:
             return Unseen.FOLDER
         self._begin()
-        fit_unit(self.fit, self.planned, run, threads=self.threads)
+        with beside_others(run):
+            fit_unit(self.fit, self.planned, threads=self.threads)
         return None
 
     def pack(self) -> Files:
@@ -70,7 +69,7 @@ class PlacedFit:
         encoding = self.planned.encoding
         kept = [] if encoding is None else [encoding.path(patient_id) for patient_id in encoding.regions]
         paths = dict.fromkeys([*self.planned.paths, *kept])
-        return {path.relative_to(self.run_dir).as_posix(): path.read_bytes() for path in paths}
+        return {path.relative_to(self.marked.run_dir).as_posix(): path.read_bytes() for path in paths}
 
     def elsewhere(self, luggage: Files) -> Files:
         """Fit in a temporary folder, and return the files of the fold.
@@ -86,7 +85,7 @@ class PlacedFit:
                 path = Path(folder, name)
                 make_folder(path.parent)
                 path.write_bytes(content)
-            planned = _moved(self.planned, self.run_dir, Path(folder))
+            planned = _moved(self.planned, self.marked.run_dir, Path(folder))
             with on_threads(self.threads):
                 self.fit(planned, watched=unwatched())
             return {path.name: path.read_bytes() for path in planned.folder.fold_dir.iterdir()}
@@ -119,18 +118,15 @@ def place_fits(
         InputError: The engine cannot be used.
         RunError: The run folder is being written as a whole.
     """
-    run_dir = run.run_dir.absolute()
-    absolute = RunFolder(run_dir)
     ordered = longest_first(todo)
     work = Workload([part for _, part in ordered], workers=len(todo))
-    mark, versions = sha256_of(run.study_lock_path), shaping_versions()
+    marked, versions = MarkedRun.of(run), shaping_versions()
     units = []
     for planned, _ in ordered:
         placed = PlacedFit(
             fit=fit,
-            planned=_moved(planned, run.run_dir, run_dir),
-            run_dir=run_dir,
-            mark=mark,
+            planned=_moved(planned, run.run_dir, marked.run_dir),
+            marked=marked,
             threads=threads,
             gpus=engine.amount("gpus") or 0.0,
             versions=versions,
@@ -145,7 +141,7 @@ def place_fits(
             work.finish(part)
             show()
 
-        place_units(units, engine, cpus=max(1, threads), logs_dir=absolute.logs_dir, finished=finished)
+        place_units(units, engine, cpus=max(1, threads), logs_dir=run.logs_dir.absolute(), finished=finished)
 
 
 def write_returned(files: Files, folder: FoldFolder) -> None:

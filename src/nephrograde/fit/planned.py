@@ -100,9 +100,9 @@ class Fit:
 
 
 def longest_first(todo: Sequence[tuple[Fit, Part]]) -> list[tuple[Fit, Part]]:
-    """Return the order in which fits are begun: those of the study's results before repeats, longer before shorter.
+    """Return fits in the order in which several workers begin them, so that all end at about the same time.
 
-    All of several workers then end at the same time.
+    Those of the study's results come before repeats, and longer before shorter.
 
     Args:
         todo: The fits with their work.

@@ -125,6 +125,8 @@ def fit_only(
 ) -> None:
     """Fit single units of a study, each done once, beside other processes that fit others in the same run folder.
 
+    The process holds the run folder as :func:`nephrograde.run.writer.beside_others` does.
+
     Args:
         study: The resolved study.
         cohort: Its patients.
@@ -135,7 +137,7 @@ def fit_only(
 
     Raises:
         InputError: The study has no such unit.
-        RunError: If the scans are not prepared, a model has none, or the run folder is being written as a whole.
+        RunError: If the scans are not prepared, or a model has none.
         FitError: If a model cannot be learnt.
     """
     prepared = read_prepared(run)
@@ -154,7 +156,7 @@ def fit_only(
     work = Workload(parts)
     with progress("Fitting models", work) as show:
         for one, part in zip(todo, parts, strict=True):
-            fit_unit(fit, one, run, threads=threads, watched=Watched(work, part, show))
+            fit_unit(fit, one, threads=threads, watched=Watched(work, part, show))
 
 
 def team_for(planned: Sequence[Fit], parts: Sequence[Part], study: Study, split: Split) -> Team:

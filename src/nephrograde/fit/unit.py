@@ -9,19 +9,18 @@ from nephrograde.fit.folds import is_fitted
 from nephrograde.fit.planned import shaping_versions
 from nephrograde.lock import in_turn
 from nephrograde.run.progress import unwatched
-from nephrograde.run.writer import beside_others, is_first
+from nephrograde.run.writer import is_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nephrograde.fit.planned import Fit
     from nephrograde.fit.workers import FitOne
-    from nephrograde.run.folder import RunFolder
     from nephrograde.run.progress import Watched
 
 
-def fit_unit(fit: FitOne, planned: Fit, run: RunFolder, *, threads: int, watched: Watched | None = None) -> None:
-    """Fit one network, unless that is done, beside other processes that fit others.
+def fit_unit(fit: FitOne, planned: Fit, *, threads: int, watched: Watched | None = None) -> None:
+    """Fit one network, unless that is done; for a process that writes to the run folder beside others.
 
     If another process is fitting the same network, this one waits, and then finds it done, or does it if the other was
     killed. Nothing but the folder of the fit is written.
@@ -29,18 +28,16 @@ def fit_unit(fit: FitOne, planned: Fit, run: RunFolder, *, threads: int, watched
     Args:
         fit: Fits it, as :func:`nephrograde.fit.folds.fit_planned` on a study does.
         planned: The fit.
-        run: The run folder.
         threads: Of the CPU; 0 keeps torch's own number.
         watched: Told of every step.
 
     Raises:
-        RunError: The run folder is being written as a whole.
         NephrogradeError: As ``fit``.
     """
     from nephrograde.fit.team import on_threads
 
     watched = watched or unwatched()
-    with beside_others(run), on_threads(threads):
+    with on_threads(threads):
         if not is_first():  # the first process of a launch holds the lock for all
             fit(planned, watched=watched)
             return

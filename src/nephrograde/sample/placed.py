@@ -6,20 +6,19 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from nephrograde.files import sha256_of
 from nephrograde.placing.place import place_units
 from nephrograde.placing.unit import Unit, Unseen
-from nephrograde.run.folder import RunFolder
+from nephrograde.run.marked import MarkedRun
 from nephrograde.run.writer import beside_others
 from nephrograde.sample.prepare import prepare_patients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.placing.engine import Engine
     from nephrograde.placing.unit import Done
+    from nephrograde.run.folder import RunFolder
     from nephrograde.run.progress import Progress
     from nephrograde.study import Study
 
@@ -34,19 +33,17 @@ class PlacedBlock:
     Attributes:
         cohort: The patients.
         study: The resolved study.
-        run_dir: The run folder.
-        mark: The SHA-256 of its lock file, by which another machine sees that it is the same folder.
+        marked: The run folder.
     """
 
     cohort: Cohort
     study: Study
-    run_dir: Path
-    mark: str
+    marked: MarkedRun
 
     def in_place(self) -> Unseen | None:
         """Prepare the scans; nothing is done on a machine that does not see the run folder."""
-        run = RunFolder(self.run_dir)
-        if not run.is_run() or sha256_of(run.study_lock_path) != self.mark:
+        run = self.marked.find()
+        if run is None:
             return Unseen.FOLDER
         with beside_others(run):
             prepare_patients(self.cohort, self.study, run.volumes_dir)
@@ -71,17 +68,17 @@ def place_preparing(study: Study, cohort: Cohort, run: RunFolder, engine: Engine
         InputError: The engine cannot be used.
         RunError: The run folder is being written as a whole.
     """
-    run_dir, mark = run.run_dir.absolute(), sha256_of(run.study_lock_path)
     blocks = list(_blocks(cohort, engine.number("block") or _PATIENTS))
     if len(blocks) < 2:
         return
-    units = [Unit(f"scans of {name}", PlacedBlock(block, study, run_dir, mark).in_place) for name, block in blocks]
+    marked = MarkedRun.of(run)
+    units = [Unit(f"scans of {name}", PlacedBlock(block, study, marked).in_place) for name, block in blocks]
     with progress("Preparing blocks of scans", len(units)) as show, beside_others(run):
 
         def finished(_number: int, _done: Done) -> None:
             show()
 
-        place_units(units, engine, cpus=1, logs_dir=RunFolder(run_dir).logs_dir, finished=finished)
+        place_units(units, engine, cpus=1, logs_dir=run.logs_dir.absolute(), finished=finished)
 
 
 def _blocks(cohort: Cohort, size: int) -> Iterator[tuple[str, Cohort]]:
