@@ -28,14 +28,15 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 _LOCKED_BYTE = 1 << 30
 """The locked byte; on Windows a locked range cannot be read, so it lies far beyond the text."""
+
 _ASK_EVERY_S = 0.2
 
 
 def lock_path_of(path: Path) -> Path:
-    """Return the path of the hidden file that :func:`only_writer_of` locks.
+    """Return the path of the hidden file that :func:`only_writer_of` and :func:`in_turn` lock.
 
     Args:
-        path: The file to be written.
+        path: The file or folder to be written.
     """
     return path.with_name(f".{path.name}.lock")
 
@@ -61,11 +62,9 @@ def only_writer_of(path: Path, *, is_private: bool = False) -> Iterator[None]:
     []
     """
     make_folder(path.parent, is_private=is_private)
-    lock_path = lock_path_of(path)
-    with about_writing(path, temporary_path=lock_path):
-        handle, is_locked = _open_locked(lock_path)
+    handle, is_locked = _open_locked(path)
     if is_locked is False:
-        holder = holder_of(lock_path)
+        holder = holder_of(lock_path_of(path))
         os.close(handle)
         raise RunError(f"{path} is being written by {holder}. Wait until it has finished.")
     with _held(handle, path):
@@ -92,14 +91,11 @@ def in_turn(path: Path) -> Iterator[None]:
     ['.fold-0.lock']
     """
     make_folder(path.parent)
-    lock_path = lock_path_of(path)
-    while True:
-        with about_writing(path, temporary_path=lock_path):
-            handle, is_locked = _open_locked(lock_path)
-        if is_locked is not False:
-            break
+    handle, is_locked = _open_locked(path)
+    while is_locked is False:
         os.close(handle)
         time.sleep(_ASK_EVERY_S)
+        handle, is_locked = _open_locked(path)
     with _held(handle, path):
         yield
 
@@ -187,14 +183,16 @@ def holder_of(lock_path: Path) -> str:
     return "another process"
 
 
-def _open_locked(lock_path: Path) -> tuple[int, bool | None]:
-    """Open a file and try to lock it; opened again if its last holder has removed it in between."""
-    while True:
-        handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        is_locked = lock_handle(handle)
-        if not is_locked or _has_name(handle, lock_path):
-            return handle, is_locked
-        os.close(handle)
+def _open_locked(path: Path) -> tuple[int, bool | None]:
+    """Open the lock of a file and try to take it; opened again if its last holder has removed it in between."""
+    lock_path = lock_path_of(path)
+    with about_writing(path, temporary_path=lock_path):
+        while True:
+            handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            is_locked = lock_handle(handle)
+            if not is_locked or _has_name(handle, lock_path):
+                return handle, is_locked
+            os.close(handle)
 
 
 def _has_name(handle: int, path: Path) -> bool:
