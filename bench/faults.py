@@ -97,11 +97,14 @@ class Trial:
 
     def end(self, words: list[str], what: str, *, may_refuse: bool = False) -> bool:
         """Run a command to its end; whether it came to its end without a refusal."""
-        process = self.start(words)
+        return self.await_end(self.start(words), what, may_refuse=may_refuse)
+
+    def await_end(self, process: subprocess.Popen[str], what: str, *, may_refuse: bool = False) -> bool:
+        """Wait for a command that was started; whether it came to its end without a refusal."""
         code = process.wait(GIVE_UP_S)
         printed = (self.top / "output.txt").read_text(encoding="utf-8")
         if "Traceback" in printed or code not in ({0, 2} if may_refuse else {0}):
-            self.missed.append(f"{what}: exit code {code}: {printed[-800:]}")
+            self.missed.append(f"{what}: exit code {code}: {printed[-1500:]}")
         return code == 0
 
     def finish(self, run_dir: Path, engine: str, what: str) -> None:
@@ -145,10 +148,12 @@ def kills(trial: Trial, engine: str, number: int) -> str:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             killed += 1
-        else:  # it was done, or refused while processes of the last one go on
-            trial.compare(run_dir, f"kills, {engine}") if process.returncode == 0 else time.sleep(0.5)
+        else:
             if process.returncode == 0:
+                trial.compare(run_dir, f"kills, {engine}")
                 shutil.rmtree(run_dir)
+            else:  # refused while processes of the last one go on
+                time.sleep(0.5)
     trial.finish(run_dir, engine, f"kills, {engine}")
     return f"{killed} kills"
 
@@ -185,10 +190,7 @@ def share(trial: Trial, engine: str, number: int) -> str:
                 break
             except OSError:
                 shutil.rmtree(above, ignore_errors=True)
-        code = process.wait(GIVE_UP_S)
-        printed = (trial.top / "output.txt").read_text(encoding="utf-8")
-        if "Traceback" in printed or code not in {0, 2}:
-            trial.missed.append(f"share, {engine}: exit code {code}: {printed[-1500:]}")
+        trial.await_end(process, f"share, {engine}", may_refuse=True)
         trial.finish(above / "run", engine, f"share, {engine}")
         shutil.rmtree(above)
     return f"away {times} times"

@@ -86,6 +86,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from nephrograde.placing.engine import Engine
+
 
 __all__ = [
     "Arm",
@@ -249,10 +251,15 @@ def run_study(
     """
     from nephrograde import pipeline
 
-    engine = parse_engine(on, [f"{name}={value}" for name, value in (resources or {}).items()])
+    engine = _engine(on, resources)
     resolved, name, folder = _resolved(study, run_dir)
     pipeline.run_study(resolved, folder, engine=engine, command=f"nephrograde.run_study({name!r})", reason=reason)
     return open_run(folder)
+
+
+def _engine(on: str, resources: Mapping[str, str | float] | None) -> Engine:
+    """What places units."""
+    return parse_engine(on, [f"{name}={value}" for name, value in (resources or {}).items()])
 
 
 def _resolved(study: Study | str | Path, run_dir: str | Path | None) -> tuple[Study, str, Path]:
@@ -302,7 +309,7 @@ def fit_study(
     """
     from nephrograde import pipeline
 
-    engine = parse_engine(on, [f"{name}={value}" for name, value in (resources or {}).items()])
+    engine = _engine(on, resources)
     resolved, name, folder = _resolved(study, run_dir)
     pipeline.fit_study(resolved, folder, only=only, engine=engine, command=f"nephrograde.fit_study({name!r})")
     return pipeline.list_units(resolved, folder)

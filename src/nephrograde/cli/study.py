@@ -193,9 +193,8 @@ def units(
     from nephrograde import pipeline
 
     del lang
-    for name, is_fitted in pipeline.list_units(
-        load_study(study_path, overrides, encoding), run_of(study_path, out)
-    ).items():
+    study = load_study(study_path, overrides, encoding)
+    for name, is_fitted in pipeline.list_units(study, run_of(study_path, out)).items():
         if not (left and is_fitted):
             say(name)
 

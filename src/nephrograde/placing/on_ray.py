@@ -7,7 +7,7 @@ import os
 import secrets
 import tempfile
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,9 +193,5 @@ def _temporary_dir() -> Iterator[Path]:
     """A folder whose name is short enough for Ray's sockets; removed after the block."""
     usual = Path(tempfile.gettempdir())
     above = usual if len(str(usual)) <= _LONGEST_DIR - 12 else Path("/tmp")  # noqa: S108 (a folder of its own inside)
-    folder = tempfile.TemporaryDirectory(prefix="ngray-", dir=above, ignore_cleanup_errors=True)
-    try:
-        yield Path(folder.name)
-    finally:
-        with suppress(OSError):
-            folder.cleanup()
+    with tempfile.TemporaryDirectory(prefix="ngray-", dir=above, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
