@@ -77,8 +77,12 @@ def plan_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, p
     planned = plan_fits(study, cohort, split, prepared=prepared, run=run)
     if planned:
         encode_planned(planned, study, prepared=prepared, run=run, progress=progress)
-    fit = partial(fit_planned, study=study, is_high={case.patient_id: case.is_high for case in cohort.cases})
-    return Plan(fit, tuple((one, work_of(one)) for one in planned), split)
+    return Plan(_fit_of(study, cohort), tuple((one, work_of(one)) for one in planned), split)
+
+
+def _fit_of(study: Study, cohort: Cohort) -> FitOne:
+    """What fits one network of a study."""
+    return partial(fit_planned, study=study, is_high={case.patient_id: case.is_high for case in cohort.cases})
 
 
 def place_models(plan: Plan, run: RunFolder, engine: Engine, *, progress: Progress = silent) -> None:
@@ -150,7 +154,7 @@ def fit_only(
         return
     with in_turn(run.encoded_dir):
         encode_regions({one.model: one.encoding for one in todo if one.encoding}.values(), run, progress=progress)
-    fit = partial(fit_planned, study=study, is_high={case.patient_id: case.is_high for case in cohort.cases})
+    fit = _fit_of(study, cohort)
     parts = [work_of(one) for one in todo]
     threads = team_for(todo, parts, study, split).threads
     work = Workload(parts)

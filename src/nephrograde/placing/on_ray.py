@@ -55,8 +55,8 @@ def place_on_ray(units: Sequence[Unit], engine: Engine, *, cpus: int, collect: C
     """
     with _joined(engine) as ray:
         options = _options(ray.cluster_resources(), engine, cpus=cpus)
-        task = ray.remote(_do).options(max_retries=_RETRIES, **options)
-        carrying = ray.remote(_do_with).options(max_retries=_RETRIES, **options)
+        task = ray.remote(attempt).options(max_retries=_RETRIES, **options)
+        carrying = ray.remote(_attempt_with).options(max_retries=_RETRIES, **options)
         packed: dict[str, Any] = {}
         running: dict[Any, int] = {task.remote(unit.call): number for number, unit in enumerate(units)}
         try:
@@ -76,12 +76,7 @@ def place_on_ray(units: Sequence[Unit], engine: Engine, *, cpus: int, collect: C
                 ray.cancel(reference, force=True)
 
 
-def _do(call: Callable[[], object]) -> Done:
-    """A task of Ray."""
-    return attempt(call)
-
-
-def _do_with(call: Callable[[Any], object], luggage: Any) -> Done:
+def _attempt_with(call: Callable[[Any], object], luggage: Any) -> Done:
     """A task of Ray on a machine that does not see the folder."""
     return attempt(lambda: call(luggage))
 
@@ -89,10 +84,10 @@ def _do_with(call: Callable[[Any], object], luggage: Any) -> Done:
 def _came_of(ray: Any, reference: Any) -> Done:
     """What came of a task, also of one whose process or machine is gone."""
     try:
-        done = ray.get(reference)
+        done: Done = ray.get(reference)
     except ray.exceptions.RayError as error:
         return Done(problem=" ".join(str(error).split()))
-    return done if isinstance(done, Done) else Done(problem="returned something else")
+    return done
 
 
 def _options(there: Mapping[str, float], engine: Engine, *, cpus: int) -> dict[str, float]:
