@@ -65,7 +65,7 @@ class PlacedFit:
         return None
 
     def pack(self) -> Files:
-        """Read what the fits of the model need: the regions of its patients, or the features of its encoder."""
+        """Read what the fits of the model need: the regions of its patients, and the features of a frozen encoder."""
         encoding = self.planned.encoding
         kept = [] if encoding is None else [encoding.path(patient_id) for patient_id in encoding.regions]
         paths = dict.fromkeys([*self.planned.paths, *kept])
