@@ -21,12 +21,12 @@ from tests.slurm_commands import write_commands
 from tests.without_report import evaluate_alone
 
 from nephrograde.cohort.stage import load_inputs
-from nephrograde.errors import FitError
+from nephrograde.errors import FitError, RunError
 from nephrograde.pipeline import fit_study, list_units, prepare_study
 from nephrograde.placing.engine import parse_engine
 from nephrograde.placing.place import place_units
 from nephrograde.placing.slurm import largest_array
-from nephrograde.placing.unit import Unit
+from nephrograde.placing.unit import Done, Unit, attempt
 from nephrograde.run.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -280,6 +280,8 @@ def test_arrays_are_no_larger_than_the_cluster_allows(tmp_path: Path, monkeypatc
     write_commands(tmp_path / "bin", tmp_path / "submitted.txt", largest_array=3, most_jobs=2)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     assert largest_array() == 3
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "notes.pkl").touch()  # of somebody else
     found: dict[int, object] = {}
     place_units(
         [Unit(str(number), partial(pow, number, 2)) for number in range(4)],
@@ -297,6 +299,31 @@ def test_arrays_are_no_larger_than_the_cluster_allows(tmp_path: Path, monkeypatc
     assert "--partition=long" in accepted[0]
     assert "--cpus-per-task=3" in accepted[0]
     assert "--time=7" in accepted[0]
+    assert [path.name for path in (tmp_path / "logs").glob("*.pkl")] == ["notes.pkl"]
+
+
+def test_what_comes_back_damaged_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_turn(units: list[Unit], _engine: object, *, collect: Callable[[int, Done], None], **_: object) -> None:
+        for number, unit in enumerate(units):
+            collect(number, attempt(unit.call))
+
+    monkeypatch.setattr("nephrograde.placing.slurm.place_on_slurm", in_turn)
+    found = []
+
+    def finished(number: int, done: Done) -> None:
+        if number == 0:
+            raise RunError("its files are damaged")
+        found.append(done.value)
+
+    with pytest.raises(FitError, match=r"1 of 3 units failed:\n  0: its files are damaged"):
+        place_units(
+            [Unit(str(number), partial(pow, number, 2)) for number in range(3)],
+            parse_engine("slurm"),
+            cpus=1,
+            logs_dir=tmp_path / "logs",
+            finished=finished,
+        )
+    assert found == [1, 4]
 
 
 def test_what_is_missing_or_cannot_be_used_is_refused(
@@ -307,6 +334,7 @@ def test_what_is_missing_or_cannot_be_used_is_refused(
     for given, told in {
         ("--on", "slurm"): "sbatch and srun are not on this machine",
         ("--on", "pbs"): "'pbs' is not known. Give local, slurm, ray",
+        ("--on", "ray", "--with", "gpus=inf"): "'inf' cannot be used for gpus. Give 0, a fraction",
         ("--on", "ray", "--with", "gpus=1.5"): "'1.5' cannot be used for gpus. Give 0, a fraction",
         ("--with", "gpus=1"): "is not an option of local. Name an engine with --on",
         ("--on", "slurm", "--with", "queue=x"): "is not an option of slurm. The options of slurm are minutes",

@@ -63,7 +63,7 @@ def _count_or_none(text: str) -> int:
 
 def _amount(text: str) -> float:
     number = float(text)
-    if not (number == 0 or 0 < number < 1 or number == int(number) >= 1) or math.isinf(number):
+    if not (number == 0 or 0 < number < 1 or (number >= 1 and number.is_integer())):
         raise ValueError(text)
     return number
 

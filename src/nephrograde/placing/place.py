@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import FitError
+from nephrograde.errors import FitError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,8 +39,11 @@ def place_units(
     def collect(number: int, done: Done) -> None:
         if done.problem:
             failed[number] = done.problem
-        else:
+            return
+        try:
             finished(number, done)
+        except RunError as error:  # what was returned is damaged
+            failed[number] = str(error)
 
     if engine.kind == "slurm":
         from nephrograde.placing.slurm import place_on_slurm

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem, require_package
 from nephrograde.placing.unit import Done, attempt
-from nephrograde.replacement import make_folder
+from nephrograde.replacement import make_folder, remove_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +31,8 @@ _LOOK_EVERY_S = 1.0
 _ASK_SLURM_EVERY_S = 30.0
 _USUAL_ARRAY = 1000
 """SLURM allows arrays of 1,001 jobs unless it is configured otherwise."""
+_OF_SUBMITIT = re.compile(r"(?:\d+(?:_\d+)*_(?:submitted|result)|[0-9a-f]{32})\.pkl")
+"""Files through which submitit passes units and what came of them."""
 _NAMED = ("partition", "account", "qos", "constraint", "gres", "exclude")
 
 
@@ -91,8 +93,7 @@ def place_on_slurm(
                 time.sleep(_LOOK_EVERY_S if cluster == "slurm" else _LOOK_EVERY_S / 10)
     finally:
         jobs.cancel()
-        for path in logs_dir.glob("*.pkl"):
-            path.unlink(missing_ok=True)
+        remove_ours(logs_dir, _OF_SUBMITIT.fullmatch)
 
 
 @dataclass(slots=True)
