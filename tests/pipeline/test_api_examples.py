@@ -6,7 +6,7 @@ import re
 import shutil
 import socket
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,9 @@ from nephrograde.files import write_rows
 from nephrograde.run.folder import RunFolder
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.study import EvaluateSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
 WEB_SERVICE = "https://pacs.example/dicom-web"
@@ -97,23 +100,29 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-IN_ORDER = (
-    "Evaluate scores",
-    "Plan a study",
-    "Compare with readers",
-    "Audit printed values",
-    "Combine hospitals",
-    "Read scans",
-    "The study",
-    "Errors",
-)
+Names = dict[str, Any]
+OUTCOMES: dict[str, tuple[Callable[[Names], object], object]] = {
+    "Evaluate scores": (lambda names: (names["area"].value, names["difference"].difference), (8 / 9, 0.0)),
+    "Plan a study": (lambda names: names["study"].text("en") in names["printed"], True),
+    "Compare with readers": (lambda names: names["analysis"].n, 12),
+    "Audit printed values": (lambda names: names["found"].as_text() in names["printed"], True),
+    "Combine hospitals": (lambda names: [path.name for path in names["sites"]], ["north.zip", "south.zip"]),
+    "Read scans": (lambda names: (names["volume"].values.ndim, names["cohort"].n_patients), (3, 2)),
+    "The study": (lambda names: (names["study"].fit.epochs, names["built"].fit.epochs), (2, 30)),
+    "Errors": (lambda names: [name in names["printed"] for name in ("nowhere.nii.gz", "margn")], [True, True]),
+}
+"""What the examples of a section leave behind, of what they have named and ``printed``."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("section", IN_ORDER)
-def test_examples_run(section: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("section", OUTCOMES)
+def test_examples_run(
+    section: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(home)
-    follow(section)
+    left, expected = OUTCOMES[section]
+    names = follow(section)
+    assert left(names | {"printed": capsys.readouterr().out}) == expected
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from nephrograde.cohort.annotated import CONSENSUS
+from nephrograde.cohort.annotated import CONSENSUS, annotated_by
 from nephrograde.sheet import is_nothing, open_sheet
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ def find_labels(table_path: Path) -> tuple[Path, ...]:
     >>> find_labels(table_path)
     ()
     """
-    folder = table_path.with_name(f"{table_path.stem}.annotations")
-    paths = tuple(sorted(path for path in folder.glob("*.csv") if path.is_file()))
-    return tuple(path for path in paths if path.stem == CONSENSUS) or paths
+    folder = table_path.with_suffix(".annotations")
+    readers = annotated_by(folder)
+    return tuple(folder / f"{reader}.csv" for reader in ([CONSENSUS] if CONSENSUS in readers else readers))
 
 
 def with_labels(sheet: Sheet, labels_path: Path, id_heading: str) -> Sheet:
