@@ -110,31 +110,23 @@ def find_table(study_dir: Path) -> FoundTable | None:
     >>> found.phases, dict(found.n_images), dict(found.columns), found.n_graded
     (('cmp', 'up'), {'cmp': 21, 'up': 20}, {'isup_grade': '核分级'}, 21)
     """
-    paths = [path for ending in ("csv", "tsv", "xlsx") if (path := study_dir / f"cohort.{ending}").exists()]
-    paths = paths or sorted(_scanned(study_dir))
-    if not paths:
+    table_path = _table_path(study_dir)
+    if table_path is None:
         return None
-    if len(paths) > 1:
-        listed = ", ".join(path.name for path in paths)
-        raise InputError([Problem(str(study_dir), f"has several cohort tables: {listed}", "Keep one of them there.")])
-    sheet, problems = open_sheet(paths[0])
+    sheet, problems = open_sheet(table_path)
     if sheet is None or problems:
         raise InputError(problems)
     n_images = _images(sheet)
     if not n_images:
         what = f"names no image in a column <phase>_image (the table has {', '.join(sheet.headings[:20])})"
         remedy = "Rename its columns of images, such as cmp_image, or move it away to get a template."
-        raise InputError([Problem(str(paths[0]), what, remedy)])
+        raise InputError([Problem(str(table_path), what, remedy)])
     heading_of = standard_headings(sheet.headings)
-    labels = find_labels(paths[0])
+    labels = find_labels(table_path)
     if len(labels) == 1 and "patient_id" in heading_of:
         sheet = with_labels(sheet, labels[0], heading_of["patient_id"])
     clinical = _clinical(sheet)
-    columns = {
-        name: heading
-        for name, heading in ({name: heading_of.get(name, name) for name in _STANDARD} | clinical).items()
-        if heading != name
-    }
+    named = {name: heading_of.get(name, name) for name in _STANDARD} | clinical
     outcome, heading = _outcome(sheet, heading_of)
     grades = {number: read_grade(cells.get(heading, "")) for number, cells in sheet.rows}
     known = [grade for grade in grades.values() if grade is not None]
@@ -142,18 +134,18 @@ def find_table(study_dir: Path) -> FoundTable | None:
     phases = phases or tuple(n_images)
     marked_rows = {kind: _marked_rows(sheet, kind, n_images) for kind in _ANNOTATIONS}
     return FoundTable(
-        table_path=paths[0],
+        table_path=table_path,
         n_patients=len(sheet.rows),
         n_images=n_images,
         phases=phases,
-        columns=columns,
+        columns={name: heading for name, heading in named.items() if heading != name},
         outcome=outcome,
         has_outcome=bool(heading),
         n_graded=len(known),
         n_low=sum(grade < 3 for grade in known),
         n_rarer=min(_rarer(_given(sheet, f"{phase}_image"), grades) for phase in phases),
         annotations=tuple(kind for kind in _ANNOTATIONS if any(_given(sheet, f"{p}_{kind}") for p in n_images)),
-        n_marked={kind: len({row for rows in of.values() for row in rows}) for kind, of in marked_rows.items()},
+        n_marked={kind: len(set().union(*of.values())) for kind, of in marked_rows.items()},
         marked={
             kind: tuple(phase for phase in phases if of[phase] and _is_enough(sorted(of[phase]), grades))
             for kind, of in marked_rows.items()
@@ -164,6 +156,16 @@ def find_table(study_dir: Path) -> FoundTable | None:
         is_synthetic=all(cells.get("synthetic", "").casefold() in {"yes", "true", "1"} for _, cells in sheet.rows),
         note=sheet.note,
     )
+
+
+def _table_path(study_dir: Path) -> Path | None:
+    """The only cohort table of a folder; None if there is none."""
+    paths = [path for ending in ("csv", "tsv", "xlsx") if (path := study_dir / f"cohort.{ending}").exists()]
+    paths = paths or sorted(_scanned(study_dir))
+    if len(paths) > 1:
+        listed = ", ".join(path.name for path in paths)
+        raise InputError([Problem(str(study_dir), f"has several cohort tables: {listed}", "Keep one of them there.")])
+    return paths[0] if paths else None
 
 
 def _scanned(study_dir: Path) -> Iterator[Path]:

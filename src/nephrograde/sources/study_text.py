@@ -42,9 +42,7 @@ def study_of(found: FoundTable, choices: Choices, template: str, language: Liter
 def _with_values(found: FoundTable, choices: Choices, text: str, language: str) -> str:
     """The template with the table, its phases, outcome and headings, and the split."""
     counts = ", ".join(f"{phase} {count}" for phase, count in found.n_images.items())
-    headings = ", ".join(
-        f"{name} = {json.dumps(heading, ensure_ascii=False)}" for name, heading in found.columns.items()
-    )
+    headings = ", ".join(f"{name} = {_quoted(heading)}" for name, heading in found.columns.items())
     values = {
         "synthetic": json.dumps(found.is_synthetic),
         "table": _quoted(found.table_path.name),
@@ -55,7 +53,7 @@ def _with_values(found: FoundTable, choices: Choices, text: str, language: str) 
         "folds": str(choices.folds),
     }
     for key, value in values.items():
-        line = f"{key} = {value}".ljust(_COMMENTS_AT - 1) + " "
+        line = _padded(f"{key} = {value}")
         if key == "phases":
             line += f"# {_WITH_IMAGE[language]}{counts}\n{' ' * _COMMENTS_AT}"
         text = _replaced_line(text, key, line)
@@ -83,7 +81,7 @@ def _with_arms(choices: Choices, text: str) -> str:
     if choices.weak_phases:
         first_arm = _replaced_line(first_arm, "phases", _line("phases", choices.weak_phases))
     if level == "none":
-        first_arm = first_arm.replace('name = "weak-1"', 'name = "none"  ', 1)
+        first_arm = first_arm.replace(_FIRST_ARM, 'name = "none"  ', 1)
         first_arm = _replaced_line(first_arm, "slices", _line("slices", 3))
         gap = f"\n\n{_WEAK_LATER}\n"
     after = _arm(after, "weak-3", level, choices.weak_phases, is_on=level in {"box", "point"})
@@ -93,7 +91,12 @@ def _with_arms(choices: Choices, text: str) -> str:
 
 
 def _line(key: str, value: object) -> str:
-    return f"{key} = {json.dumps(value)}".ljust(_COMMENTS_AT - 1) + " "
+    return _padded(f"{key} = {json.dumps(value)}")
+
+
+def _padded(text: str) -> str:
+    """The text with blanks up to the comment."""
+    return text.ljust(_COMMENTS_AT - 1) + " "
 
 
 def _arm(text: str, name: str, level: str, phases: tuple[str, ...], *, is_on: bool) -> str:
