@@ -103,9 +103,9 @@ def free_port() -> int:
 Names = dict[str, Any]
 OUTCOMES: dict[str, tuple[Callable[[Names], object], object]] = {
     "Evaluate scores": (lambda names: (names["area"].value, names["difference"].difference), (8 / 9, 0.0)),
-    "Plan a study": (lambda names: names["study"].text("en") in names["printed"], True),
+    "Plan a study": (lambda names: [one.n for one in names["study"].parts["test_set"]], [243, 546]),
     "Compare with readers": (lambda names: names["analysis"].n, 12),
-    "Audit printed values": (lambda names: names["found"].as_text() in names["printed"], True),
+    "Audit printed values": (lambda names: "No table of whole numbers prints these" in names["printed"], True),
     "Combine hospitals": (lambda names: [path.name for path in names["sites"]], ["north.zip", "south.zip"]),
     "Read scans": (lambda names: (names["volume"].values.ndim, names["cohort"].n_patients), (3, 2)),
     "The study": (lambda names: (names["study"].fit.epochs, names["built"].fit.epochs), (2, 30)),
