@@ -113,11 +113,13 @@ export function interpolate(pane) {
 export function maskTools() {
   const { text } = state;
   const tool = (name, words, does) => Object.assign(button(words, does), { id: `tool-${name}` });
-  const size = Object.assign(document.createElement("span"), { id: "brush-size" });
+  const modeTool = (name, words, mode) =>
+    Object.assign(tool(name, words, () => setMode(mode)), { ariaPressed: String(brush.mode === mode) });
+  const size = Object.assign(document.createElement("span"), { id: "brush-size", textContent: sizeText() });
   const onPane = (does) => () => state.active?.grid && does(state.active);
   return [
-    tool("brush", text.brush, () => setMode("paint")),
-    tool("eraser", text.eraser, () => setMode("erase")),
+    modeTool("brush", text.brush, "paint"),
+    modeTool("eraser", text.eraser, "erase"),
     Object.assign(tool("smaller", "−", () => resize(-1)), { title: text.smaller, ariaLabel: text.smaller }),
     size,
     Object.assign(tool("larger", "+", () => resize(1)), { title: text.larger, ariaLabel: text.larger }),
@@ -127,12 +129,12 @@ export function maskTools() {
   ];
 }
 
-export function showTools() {
-  byId("brush-size").textContent = fill(state.text.brush_size, { mm: SIZES_MM[brush.size] });
+const sizeText = () => fill(state.text.brush_size, { mm: SIZES_MM[brush.size] });
+
+function showTools() {
+  byId("brush-size").textContent = sizeText();
   byId("tool-brush").setAttribute("aria-pressed", brush.mode === "paint");
   byId("tool-eraser").setAttribute("aria-pressed", brush.mode === "erase");
-  const isImported = state.current?.imported?.includes(state.active?.phase);
-  byId("tool-refuse").hidden = !isImported && !(state.current && state.active && masksOf(state.active).asked);
 }
 
 export function helpOnMasks() {

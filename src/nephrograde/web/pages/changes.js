@@ -1,8 +1,7 @@
 // Changes that a reader makes: each becomes an entry on its way to the journal, and is shown at once.
 
 import { writeSlice } from "./geometry.js";
-import { apply, labelsOf } from "./labels.js";
-import { masksOf } from "./masks.js";
+import { apply } from "./labels.js";
 import { describe, draw } from "./screen.js";
 import { state } from "./state.js";
 
@@ -33,17 +32,6 @@ export function toggle(kind) {
   if (!active) return;
   const isSet = current.states[active.phase] === kind;
   send(active.phase, kind, isSet ? "" : "yes");
-}
-
-export function accept() {
-  const { active, current } = state;
-  if (!active?.grid) return;
-  const conflicts = current.conflicts.filter(({ phase }) => phase === active.phase);
-  for (const { kind, counts } of conflicts) send(active.phase, kind, counts);
-  for (const { kind, value, isCarried } of labelsOf(active)) {
-    if (isCarried) change(active, kind, value, "accepted");
-  }
-  masksOf(active).accept();
 }
 
 export function removeAll() {

@@ -1,7 +1,8 @@
 // The keyboard: the cross, labels at the cross, and a key for every tool.
 
+import { accept } from "./accepting.js";
 import { dab, interpolate, isBrush, resize, setMode } from "./brush.js";
-import { accept, markSlice, removeAll, step, toggle } from "./changes.js";
+import { markSlice, removeAll, step, toggle } from "./changes.js";
 import { clamp } from "./geometry.js";
 import { jumpToKidney } from "./kidneys.js";
 import { isMovedByKeys, letGo, nudge, putDown, take, takePart } from "./moving.js";

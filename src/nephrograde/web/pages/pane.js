@@ -3,6 +3,7 @@
 import { drawMaskOnBar, drawMasks } from "./brush.js";
 import { BAR_PX, drawBar, drawBox, drawCross, drawLabel, drawSides } from "./drawing.js";
 import { Grid, clamp } from "./geometry.js";
+import { masksOf } from "./masks.js";
 import { AXIAL } from "./planes.js";
 import { listen } from "./pointer.js";
 import { drawReaders } from "./readers.js";
@@ -56,6 +57,11 @@ export class Pane {
     this.grid = null;
     this.problem.textContent = text;
     this.draw();
+  }
+
+  // What is said about its mask.
+  get note() {
+    return masksOf(this).note;
   }
 
   // The slice of this plane that is shown: at the height of all phases, or through the cross.

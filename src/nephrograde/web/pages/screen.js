@@ -1,7 +1,5 @@
 // What the page says about the patient who is shown, and the frame in which its panes are drawn.
 
-import { showTools } from "./brush.js";
-import { masksOf } from "./masks.js";
 import { kidneyText } from "./sides.js";
 import { byId, fill, state } from "./state.js";
 
@@ -21,10 +19,10 @@ export function describe() {
   const { active, current, panes, text } = state;
   if (!current || !active) return;
   for (const pane of panes) {
-    const said = [text[current.states[pane.phase]], masksOf(pane).note];
+    const said = [text[current.states[pane.phase]], pane.note];
     pane.state.textContent = movedText(pane) || said.filter(Boolean).join(" · ");
   }
-  showTools();
+  byId("tool-refuse").hidden = !current.imported?.includes(active.phase) && !active.masks?.asked;
   byId("kidneys").textContent = kidneyText();
   byId("kidneys").dataset.state = state.kidneys.state;
   for (const tool of byId("actions").children) {

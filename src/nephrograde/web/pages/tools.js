@@ -1,7 +1,8 @@
 // The words of the page in its language: tools, help and labels of controls.
 
+import { accept } from "./accepting.js";
 import { helpOnMasks, maskTools } from "./brush.js";
-import { accept, markSlice, removeAll, step, toggle } from "./changes.js";
+import { markSlice, removeAll, step, toggle } from "./changes.js";
 import { jumpToKidney } from "./kidneys.js";
 import { next, previous } from "./patients.js";
 import { button } from "./screen.js";
