@@ -22,8 +22,6 @@ RESEARCH_USE_ONLY = "Research use only: not a medical device, no clinical decisi
 
 VolumeArray: TypeAlias = Annotated[npt.NDArray[Any], "x y z"]
 MaskArray: TypeAlias = Annotated[npt.NDArray[np.bool_], "x y z"]
-SliceArray: TypeAlias = Annotated[npt.NDArray[np.float32], "channel y x"]
-BoxArray: TypeAlias = Annotated[npt.NDArray[np.float32], "channel x y z"]
 FloatVector: TypeAlias = Annotated[npt.NDArray[np.float64], "patient"]
 BoolVector: TypeAlias = Annotated[npt.NDArray[np.bool_], "patient"]
 Triple: TypeAlias = tuple[float, float, float]
