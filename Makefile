@@ -21,7 +21,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 # Tests start many processes; where the environment forbids bytecode, each of them would compile its imports again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick check covered static docs installed locks bench clean
+.PHONY: demo test quick check covered static docs docs-versions installed locks bench clean
 
 $(VENV)/.torch: constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nephrograde needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -74,6 +74,10 @@ test: check
 docs: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -M html docs build/docs --fresh-env --nitpicky --fail-on-warning --keep-going --quiet
 	$(BIN)/python docs/check_site.py build/docs/html
+
+# The documentation of every release (tags such as v1.2.3) beside that of the present source.
+docs-versions: docs
+	$(BIN)/python -m release.docs_versions build/docs/html
 
 # What would be published is built and checked; then the wheel is installed into a new environment and run there.
 installed: $(VENV)/.test

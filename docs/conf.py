@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def site_date() -> str:
-    """The day of the last commit, so that the same commit gives the same site; today where git knows none."""
+    """The day of the last commit, so that the same commit gives the same site; today where git knows none.
+
+    Where the source was exported from git, ``SOURCE_DATE_EPOCH`` says when it was committed, in seconds.
+    """
+    if epoch_s := os.environ.get("SOURCE_DATE_EPOCH"):
+        return datetime.fromtimestamp(int(epoch_s), UTC).date().isoformat()
     command = ["git", "log", "-1", "--format=%cs"]
     try:
         told = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout  # noqa: S603 (constant)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-CALLS = re.compile(r"(?:^|run: |`)make ([a-z]+)\b", re.MULTILINE)
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+CALLS = re.compile(r"(?:^|run: |`)make ([a-z]+(?:-[a-z]+)*)\b", re.MULTILINE)
 
 
 @pytest.mark.parametrize(
