@@ -14,6 +14,7 @@ from nephrograde.study import SplitSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from nephrograde.sources.found_table import FoundTable
 
@@ -136,10 +137,21 @@ def _of_phases(found: FoundTable) -> list[Choice]:
 
 
 def _of_readers(found: FoundTable) -> list[Choice]:
-    names = tuple(path.stem for path in found.labels)
-    if not names:
-        return []
-    return [Choice("labels" if len(names) == 1 else "several-readers", {"readers": names})]
+    labels = found.labels
+
+    def files(paths: Iterable[Path]) -> tuple[str, ...]:
+        return tuple(path.relative_to(found.table_path.parent).as_posix() for path in paths)
+
+    counts = {"n": len(labels.by_patient), "patients": found.n_patients}
+    reasons = []
+    if labels.used:
+        what = "labels" if len(labels.used) == 1 else "several-readers"
+        reasons.append(Choice(what, {"files": files(labels.used), **counts}))
+    if labels.replaced:
+        reasons.append(Choice("replaced-labels", {"files": files(labels.replaced)}))
+    if labels.empty:
+        reasons.append(Choice("empty-labels", {"files": files(labels.empty)}))
+    return reasons
 
 
 def _split(found: FoundTable) -> tuple[int, float, list[Choice]]:

@@ -13,7 +13,7 @@ from nephrograde.cohort.headings import plain_heading, standard_headings
 from nephrograde.cohort.scanned import SCANNED
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import is_nothing, open_sheet
-from nephrograde.sources.found_labels import find_labels, with_labels
+from nephrograde.sources.found_labels import FoundLabels, find_labels, with_labels
 from nephrograde.study import NAME_PATTERN, CohortSettings
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class FoundTable:
             mask of one phase serves the others.
         split: Numbers of patients by what the column ``split`` says of them (``train``, ``test``) and by whether they
             are of high grade; None if there is no such column, or it does not name all patients.
-        labels: The files of readers who have marked tumours beside the table; the labels of a single one are counted.
+        labels: What readers have marked beside the table; the labels of a single one, or of a consensus, are counted.
         clinical: Which of the standard clinical columns are filled for any patient.
         is_synthetic: Whether a column ``synthetic`` says so of every patient.
         note: In which encoding the table was read, if that was a choice.
@@ -78,7 +78,7 @@ class FoundTable:
     n_marked: Mapping[str, int]
     marked: Mapping[str, tuple[str, ...]]
     split: Mapping[tuple[str, bool], int] | None
-    labels: tuple[Path, ...]
+    labels: FoundLabels
     clinical: tuple[str, ...]
     is_synthetic: bool
     note: str
@@ -122,9 +122,10 @@ def find_table(study_dir: Path) -> FoundTable | None:
         remedy = "Rename its columns of images, such as cmp_image, or move it away to get a template."
         raise InputError([Problem(str(table_path), what, remedy)])
     heading_of = standard_headings(sheet.headings)
-    labels = find_labels(table_path)
-    if len(labels) == 1 and "patient_id" in heading_of:
-        sheet = with_labels(sheet, labels[0], heading_of["patient_id"])
+    id_heading = heading_of.get("patient_id")
+    labels = find_labels(table_path, {cells[id_heading] for _, cells in sheet.rows} if id_heading else ())
+    if id_heading:
+        sheet = with_labels(sheet, labels.by_patient, id_heading)
     clinical = _clinical(sheet)
     named = {name: heading_of.get(name, name) for name in _STANDARD} | clinical
     outcome, heading = _outcome(sheet, heading_of)

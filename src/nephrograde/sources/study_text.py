@@ -57,8 +57,8 @@ def _with_values(found: FoundTable, choices: Choices, text: str, language: str) 
         if key == "phases":
             line += f"# {_WITH_IMAGE[language]}{counts}\n{' ' * _COMMENTS_AT}"
         text = _replaced_line(text, key, line)
-    if len(found.labels) == 1:
-        labels_path = found.labels[0].relative_to(found.table_path.parent).as_posix()
+    if len(found.labels.used) == 1:
+        labels_path = found.labels.used[0].relative_to(found.table_path.parent).as_posix()
         used = f"annotations = {_quoted(labels_path)}".ljust(_COMMENTS_AT + 15)
         text = re.sub(r'(?m)^# annotations = "[^"]*" *(?=# )', lambda _: f"{used} ", text, count=1)
     return text.replace('# column = "split"  ', 'column = "split"    ', 1) if choices.split_column else text

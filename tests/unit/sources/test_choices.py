@@ -114,11 +114,12 @@ def test_cheaper_annotations_give_arms_of_their_level(
     assert "Arms: " in said
 
 
-def write_labels(folder: Path, reader: str, n: int = 24) -> None:
-    (folder / "cohort.annotations").mkdir(exist_ok=True)
+def write_labels(folder: Path, reader: str, n: int = 24, beside: str = "cohort.annotations") -> None:
+    (folder / beside).mkdir(exist_ok=True)
+    (folder / beside / f"{reader}.jsonl").touch()
     rows = [f'P{k:03},"1,2,3 vox",none,7.5' for k in range(n)]
     text = "\n".join(["patient_id,cmp_point,cmp_mask,seconds", *rows])
-    (folder / "cohort.annotations" / f"{reader}.csv").write_text(text, encoding="utf-8")
+    (folder / beside / f"{reader}.csv").write_text(text, encoding="utf-8")
 
 
 def test_labels_of_a_reader_beside_the_table_are_used(tmp_path: Path) -> None:
@@ -127,27 +128,62 @@ def test_labels_of_a_reader_beside_the_table_are_used(tmp_path: Path) -> None:
     study, said = init(tmp_path)
     assert study.cohort.annotations == tmp_path / "cohort.annotations" / "li.csv"
     assert arms(study) == {"weak-1": ("point", ("cmp",)), "weak-3": ("point", ("cmp",))}
-    assert "Annotations: those of li, which lie beside the table." in said
+    assert "Annotations: cohort.annotations/li.csv, with labels of 24 of 24 patients." in said
     cohort, problems = read_cohort(study.cohort, study.split)
     assert problems == []
     assert cohort is not None
     assert all(case.scans["cmp"].point is not None for case in cohort.cases)
 
 
-def test_of_several_readers_the_consensus_is_used_or_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("decided", ["consensus", "consensus-2026"])
+def test_of_several_readers_the_consensus_is_used_or_none(tmp_path: Path, decided: str) -> None:
     write_table(tmp_path, patients())
     write_labels(tmp_path, "li")
     write_labels(tmp_path, "wang")
     study, said = init(tmp_path)
     assert study.cohort.annotations is None
     assert list(arms(study)) == ["none"]
-    assert "li, wang have marked tumours beside the table; name one of them" in said
+    assert "there are several: cohort.annotations/li.csv, cohort.annotations/wang.csv. Name one" in said
     (tmp_path / "study.toml").unlink()
     (tmp_path / "columns.md").unlink()
-    write_labels(tmp_path, "consensus")
+    write_labels(tmp_path, decided, 20)
     study, said = init(tmp_path)
-    assert study.cohort.annotations == tmp_path / "cohort.annotations" / "consensus.csv"
-    assert "those of consensus" in said
+    assert study.cohort.annotations == tmp_path / "cohort.annotations" / f"{decided}.csv"
+    assert f"Annotations: cohort.annotations/{decided}.csv, with labels of 20 of 24 patients." in said
+    assert "not used: cohort.annotations/li.csv, cohort.annotations/wang.csv; the consensus replaces them." in said
+
+
+def test_a_reader_without_a_label_of_the_table_is_named_and_the_other_is_used(tmp_path: Path) -> None:
+    write_table(tmp_path, patients())
+    write_labels(tmp_path, "li", 23)
+    write_labels(tmp_path, "wang", 0)
+    others = (tmp_path / "cohort.annotations" / "li.csv").read_text(encoding="utf-8").replace("P0", "Q0")
+    (tmp_path / "cohort.annotations" / "zhao.csv").write_text(others, encoding="utf-8")
+    study, said = init(tmp_path)
+    assert study.cohort.annotations == tmp_path / "cohort.annotations" / "li.csv"
+    assert "li.csv, with labels of 23 of 24 patients." in said
+    assert "not used: cohort.annotations/wang.csv, cohort.annotations/zhao.csv; without a label of any patient" in said
+
+
+def test_labels_in_another_folder_beside_the_table_are_found_by_the_journal(tmp_path: Path) -> None:
+    write_table(tmp_path, patients())
+    write_labels(tmp_path, "li", beside="marked")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "clinic.csv").write_text('patient_id,cmp_point\nP000,"1,2,3 vox"\n', encoding="utf-8")
+    study, said = init(tmp_path)
+    assert study.cohort.annotations == tmp_path / "marked" / "li.csv"
+    assert "Annotations: marked/li.csv, with labels of 24 of 24 patients." in said
+    assert list(arms(study)) == ["weak-1", "weak-3"]
+
+
+def test_labels_that_cannot_be_read_are_named_in_the_study_for_check_to_explain(tmp_path: Path) -> None:
+    write_table(tmp_path, patients())
+    write_labels(tmp_path, "li")
+    (tmp_path / "cohort.annotations" / "li.csv").write_bytes(b"patient_id,cmp_point\nP000,\xff\xfe\x00")
+    study, said = init(tmp_path)
+    assert study.cohort.annotations == tmp_path / "cohort.annotations" / "li.csv"
+    assert "li.csv, with labels of 0 of 24 patients." in said
+    assert read_cohort(study.cohort, study.split)[1]
 
 
 def test_arms_that_are_comments_can_be_switched_on(tmp_path: Path) -> None:
