@@ -92,3 +92,29 @@ def test_help_of_a_command_ends_in_its_examples_whole(nephrograde: Command, name
 def test_help_shows_no_object_of_python(nephrograde: Command, name: str) -> None:
     _, out, _ = nephrograde(*name.split(), "--help")
     assert not re.search(r"object at 0x|<class", out)
+
+
+@pytest.mark.parametrize("width", ["80", "120"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_values_in_words_of_those_who_type_them(
+    nephrograde: Command, monkeypatch: pytest.MonkeyPatch, name: str, width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    _, out, _ = nephrograde(*name.split(), "--help")
+    lines = out.splitlines()
+    typed = [line for line in lines if line.strip() in examples_of(name)]
+    assert [line for line in lines if len(line) > int(width) and line not in typed] == []
+    told = "\n".join(line for line in lines if line not in typed)
+    assert re.findall(r"<(?:list|str|int|float|path|file)|\{[A-Z]|\bPATH\b|x>=|<=x", told) == []
+
+
+def test_usage_and_help_name_an_argument_alike(nephrograde: Command) -> None:
+    _, out, _ = nephrograde("combine", "--help")
+    assert out.splitlines()[0] == "Usage: nephrograde combine [OPTIONS] SITE…"
+    assert re.search(r"(?m)^  SITE…  What `nephrograde share` wrote", out)
+    _, out, _ = nephrograde("audit", "--help")
+    assert out.splitlines()[0] == "Usage: nephrograde audit [OPTIONS] [MODELS.csv]"
+    _, out, _ = nephrograde("readers", "--help")
+    assert re.search(
+        r"--confidence NUMBER +Coverage probability of the intervals\.\s+\[default: 0\.95; 0\.5 to 0\.999\]", out
+    )

@@ -35,7 +35,9 @@ class AnnotateOptions:
 
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="The folder of annotations [default: <table>.annotations beside the table]."),
+        typer.Option(
+            "--out", metavar="FOLDER", help="The folder of annotations [default: <table>.annotations beside the table]."
+        ),
     ] = None
     reader: Annotated[
         str, typer.Option("--reader", metavar="NAME", help="Whose annotations [default: of the only reader].")
@@ -49,7 +51,11 @@ class AnnotateOptions:
     ] = None
     to: Annotated[
         Path | None,
-        typer.Option("--to", help="The copy or the folder of masks [default: <table>-<reader>.csv, <table>-<reader>]."),
+        typer.Option(
+            "--to",
+            metavar="FILE|FOLDER",
+            help="The copy or the folder of masks [default: <table>-<reader>.csv, <table>-<reader>].",
+        ),
     ] = None
     agreement: Annotated[
         bool, typer.Option("--agreement", help="Compare the readers, and show what the annotations cost.")

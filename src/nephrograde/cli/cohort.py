@@ -34,7 +34,8 @@ commands = typer.Typer()
 
 @commands.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="The output folder; created if it is missing.")], lang: Lang = "en"
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The output folder; created if it is missing.")],
+    lang: Lang = "en",
 ) -> None:
     """Write a commented study file, for the cohort table of the folder or with a template of one."""
     from nephrograde.sources.template import write_template
@@ -45,7 +46,9 @@ def init(
 @commands.command()
 def demo(
     patients: Annotated[int, typer.Option(min=20, help="Number of synthetic patients; the paper has 300.")] = 150,
-    out: Annotated[Path, typer.Option("--out", help="The output folder for the cohort and the run.")] = Path("demo"),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="The output folder for the cohort and the run.")
+    ] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic cohort.")] = 20260415,
     lang: Lang = "en",
     *,
@@ -70,24 +73,38 @@ class ScanOptions:
 
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="The cohort table to write; with --index, a folder.", show_default=False),
+        typer.Option(
+            "--out",
+            metavar="FILE.csv|FOLDER",
+            help="The cohort table to write; with --index, a folder.",
+            show_default=False,
+        ),
     ] = None
     index: Annotated[
         Path | None, typer.Option("--index", metavar="FILE.csv", help="Plan from a table of series, without images.")
     ] = None
     table: Annotated[
         Path | None,
-        typer.Option("--table", help="A table of grades, dates of surgery and other columns, joined by patient_id."),
+        typer.Option(
+            "--table",
+            metavar="FILE",
+            help="A table of grades, dates of surgery and other columns, joined by patient_id.",
+        ),
     ] = None
     corrections: Annotated[
         Path | None,
-        typer.Option("--corrections", help="A table of series_uid and phase of manually reviewed series."),
+        typer.Option(
+            "--corrections", metavar="FILE", help="A table of series_uid and phase of manually reviewed series."
+        ),
     ] = None
     look: Annotated[Look, typer.Option("--look", help="Which images are examined to determine their phase.")] = (
         "uncertain"
     )
     organs: Annotated[
-        Path | None, typer.Option("--organs", help="Folder of TotalSegmentator masks, named by SeriesInstanceUID.")
+        Path | None,
+        typer.Option(
+            "--organs", metavar="FOLDER", help="Folder of TotalSegmentator masks, named by SeriesInstanceUID."
+        ),
     ] = None
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes [default: all].")] = None
     lang: Lang = "en"
@@ -162,7 +179,9 @@ def scan(
 @commands.command()
 def deidentify(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The DICOM export.")],
-    out: Annotated[Path, typer.Option("--out", help="The output folder for the de-identified files.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="The output folder for the de-identified files.")
+    ],
     key: Annotated[
         Path,
         typer.Option(
@@ -218,8 +237,10 @@ def cohort(
             metavar="NAME…", help="c4kc-kits, kits23, tcga-kirc, cptac-ccrcc; several are merged into one cohort."
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="The output folder of the cohort.")],
-    grades: Annotated[Path | None, typer.Option("--grades", help="A table of your own grades, by patient_id.")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The output folder of the cohort.")],
+    grades: Annotated[
+        Path | None, typer.Option("--grades", metavar="FILE", help="A table of your own grades, by patient_id.")
+    ] = None,
     columns: Columns = None,
     keep: Keep = None,
     encoding: Encoding = None,

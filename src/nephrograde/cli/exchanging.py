@@ -27,11 +27,15 @@ To = Annotated[
     str,
     typer.Option("--to", metavar="AET@HOST:PORT|URL", help="The PACS, or the address of a DICOMweb service."),
 ]
-OwnAet = Annotated[str, typer.Option("--aet", help="The AE title of this program.")]
+OwnAet = Annotated[str, typer.Option("--aet", metavar="TITLE", help="The AE title of this program.")]
 UseTls = Annotated[bool, typer.Option("--tls", help="Encrypt the connection.")]
-Ca = Annotated[Path | None, typer.Option("--tls-ca", help="Who vouches for the other side (PEM).")]
-Certificate = Annotated[Path | None, typer.Option("--tls-cert", help="The certificate of this program (PEM).")]
-Key = Annotated[Path | None, typer.Option("--tls-key", help="The key of the certificate (PEM, without a password).")]
+Ca = Annotated[Path | None, typer.Option("--tls-ca", metavar="FILE", help="Who vouches for the other side (PEM).")]
+Certificate = Annotated[
+    Path | None, typer.Option("--tls-cert", metavar="FILE", help="The certificate of this program (PEM).")
+]
+Key = Annotated[
+    Path | None, typer.Option("--tls-key", metavar="FILE", help="The key of the certificate (PEM, without a password).")
+]
 
 
 @commands.command()
@@ -45,7 +49,10 @@ def send(
     journal: Annotated[
         Path | None,
         typer.Option(
-            "--journal", help="Note what was acknowledged, and leave it out of a later call.", show_default=False
+            "--journal",
+            metavar="FILE",
+            help="Note what was acknowledged, and leave it out of a later call.",
+            show_default=False,
         ),
     ] = None,
     tls_ca: Ca = None,
@@ -98,10 +105,14 @@ def retrieve(
     series: Annotated[
         str | None, typer.Option("--series", metavar="UID", help="The series to retrieve.", show_default=False)
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="A new folder for the series.", show_default=False)] = None,
-    modality: Annotated[str | None, typer.Option("--modality", help="List series of one modality, such as SR.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="A new folder for the series.", show_default=False)
+    ] = None,
+    modality: Annotated[
+        str | None, typer.Option("--modality", metavar="CODE", help="List series of one modality, such as SR.")
+    ] = None,
     accession: Annotated[
-        str | None, typer.Option("--accession", help="List the series of an accession number.")
+        str | None, typer.Option("--accession", metavar="NUMBER", help="List the series of an accession number.")
     ] = None,
     tls_ca: Ca = None,
     tls_cert: Certificate = None,
@@ -137,9 +148,11 @@ def retrieve(
 class ListenOptions:
     """Options of ``listen``: who may send, when a series is graded, and where results go."""
 
-    spool: Annotated[Path, typer.Option("--spool", help="The folder that keeps what is received.")] = Path("spool")
+    spool: Annotated[
+        Path, typer.Option("--spool", metavar="FOLDER", help="The folder that keeps what is received.")
+    ] = Path("spool")
     aet: OwnAet = "NEPHROGRADE"
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1"
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1"
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 for a free one.")] = 11112
     caller: Annotated[
         list[str] | None, typer.Option("--caller", metavar="AET", help="An AE title that may send [default: all].")
@@ -164,7 +177,9 @@ class ListenOptions:
     tls_ca: Ca = None
     tls_cert: Certificate = None
     tls_key: Key = None
-    reply_ca: Annotated[Path | None, typer.Option("--reply-ca", help="As --tls-ca, for --reply.")] = None
+    reply_ca: Annotated[Path | None, typer.Option("--reply-ca", metavar="FILE", help="As --tls-ca, for --reply.")] = (
+        None
+    )
     lang: Lang = "en"
     expose: Annotated[bool, typer.Option("--expose", help="Listen on another address than loopback.")] = False
     tls: UseTls = False

@@ -63,7 +63,9 @@ def explain(
             "cmp=IMAGE np=IMAGE.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="The folder for maps, pictures and numbers: new or empty.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="The folder for maps, pictures and numbers: new or empty.")
+    ],
     *,
     options: ExplainOptions,
 ) -> None:

@@ -28,6 +28,7 @@ def export(
         str | None,
         typer.Option(
             "--model",
+            metavar="MODEL",
             help="The model to export, such as weak-1-cmp.",
             show_default=False,
             autocompletion=models_of_run,

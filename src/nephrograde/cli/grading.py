@@ -20,7 +20,9 @@ commands = typer.Typer()
 class PredictOptions(PlaceOptions):
     """Options of ``predict``: where the tumours are, what is written, and how."""
 
-    pixel_mm: Annotated[list[str] | None, typer.Option("--pixel-mm", help="Pixel size of exported pictures.")] = None
+    pixel_mm: Annotated[
+        list[str] | None, typer.Option("--pixel-mm", metavar="MM", help="Pixel size of exported pictures.")
+    ] = None
     picture: Annotated[
         Path | None,
         typer.Option(
@@ -94,6 +96,7 @@ def predict(
         str | None,
         typer.Option(
             "--model",
+            metavar="MODEL",
             help="The model of the run that grades, such as weak-1-cmp.",
             show_default=False,
             autocompletion=models_of_run,

@@ -21,9 +21,14 @@ commands = typer.Typer()
 def pack(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
     model: Annotated[
-        str, typer.Option("--model", help="The model to pack, such as weak-1-cmp.", autocompletion=models_of_run)
+        str,
+        typer.Option(
+            "--model", metavar="MODEL", help="The model to pack, such as weak-1-cmp.", autocompletion=models_of_run
+        ),
     ],
-    out: Annotated[Path | None, typer.Option("--out", help="The file [default: <model>.zip].")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.zip", help="The file [default: <model>.zip].")
+    ] = None,
     lang: Lang = "en",
 ) -> None:
     """Pack a model of a finished run into one file, which grades new patients without torch and without the run."""

@@ -27,10 +27,14 @@ class PlanOptions:
         typer.Option("--high", help="The expected proportion of high grade, such as 0.4 [default: that of the run]."),
     ] = None
     run: Annotated[
-        Path | None, typer.Option("--run", help="A run with split.learning_curve: what would more patients give?")
+        Path | None,
+        typer.Option("--run", metavar="RUN", help="A run with split.learning_curve: what would more patients give?"),
     ] = None
     model: Annotated[
-        str | None, typer.Option("--model", help="Its model [default: the network of the highest out-of-fold AUC].")
+        str | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="Its model [default: the network of the highest out-of-fold AUC]."
+        ),
     ] = None
     difference: Annotated[
         float | None, typer.Option("--difference", help="A difference of two AUCs to detect, such as 0.05.")

@@ -19,7 +19,7 @@ commands = typer.Typer()
 PrintedValue = Annotated[
     str,
     typer.Option(
-        metavar="TEXT", help='As printed, such as 0.860, 86.0% or "0.860 (0.75-0.93)" with its CI.', show_default=False
+        metavar="VALUE", help='As printed, such as 0.860, 86.0% or "0.860 (0.75-0.93)" with its CI.', show_default=False
     ),
 ]
 
@@ -29,7 +29,8 @@ def compare(
     run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The folder of a run or of an evaluated score table.")],
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The folder of another run.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="The folder of the page [default: compare-<RUN_A>-<RUN_B>].")
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="The folder of the page [default: compare-<RUN_A>-<RUN_B>]."),
     ] = None,
     lang: Lang = "en",
 ) -> None:
@@ -69,7 +70,7 @@ class PrintedOptions:
     dor: PrintedValue = ""
     auc: PrintedValue = ""
     p: Annotated[
-        str, typer.Option("--p", metavar="TEXT", help="P of the comparison of two AUCs, with one --against.")
+        str, typer.Option("--p", metavar="VALUE", help="P of the comparison of two AUCs, with one --against.")
     ] = ""
     positives: Annotated[
         str,
@@ -83,7 +84,7 @@ class PrintedOptions:
         str,
         typer.Option("--folds", metavar="COUNT", help="Folds that divide the patients, over which values are means."),
     ] = ""
-    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The model's name.")] = ""
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The model's name.")] = ""
     against: Annotated[
         list[str] | None,
         typer.Option("--against", metavar="KEY=VALUE,…", help='Another model: "name=b,auc=0.92". May be repeated.'),
@@ -129,11 +130,19 @@ class ReadersOptions:
     ] = None
     model: Annotated[
         str | None,
-        typer.Option("--model", help="The model of --scores; without it, the reader of the table who is the model."),
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="The model of --scores; without it, the reader of the table who is the model.",
+        ),
     ] = None
     baseline: Annotated[
         str | None,
-        typer.Option("--baseline", help="The modality to subtract from the others [default: the first of the table]."),
+        typer.Option(
+            "--baseline",
+            metavar="MODALITY",
+            help="The modality to subtract from the others [default: the first of the table].",
+        ),
     ] = None
     covariance: Annotated[
         Literal["delong", "jackknife"], typer.Option("--covariance", help="How covariances of AUCs are estimated.")
@@ -146,7 +155,10 @@ class ReadersOptions:
         typer.Option("--columns", metavar="NAME=HEADING", help="A column of the reads: reader=医师. May be repeated."),
     ] = None
     out: Annotated[
-        Path | None, typer.Option("--out", help="The folder of the page and the table [default: readers-<READS>].")
+        Path | None,
+        typer.Option(
+            "--out", metavar="FOLDER", help="The folder of the page and the table [default: readers-<READS>]."
+        ),
     ] = None
     encoding: Encoding = None
     lang: Lang = "en"

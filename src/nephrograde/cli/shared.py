@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 import typer
 from typer.core import TyperCommand
 
+from nephrograde.cli.helping import usage_pieces, write_parameters
 from nephrograde.cli.journey import write_examples
 from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.language import Language, t
@@ -31,7 +32,10 @@ ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("ARGUMENTS", default=())
 """The arguments of the command that is running."""
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")]
-RunDir = Annotated[Path | None, typer.Option("--out", help="The run folder [default: runs/<name of the study file>].")]
+RunDir = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FOLDER", help="The run folder [default: runs/<name of the study file>]."),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as fit.epochs=2. May be repeated."),
@@ -63,7 +67,10 @@ PagePort = Annotated[
     typer.Option("--port", min=0, max=65535, help="The port of the page [default: a free one].", show_default=False),
 ]
 PageHost = Annotated[
-    str, typer.Option("--host", help="Serve the page at this address; needs a password in NEPHROGRADE_PASSWORD.")
+    str,
+    typer.Option(
+        "--host", metavar="ADDRESS", help="Serve the page at this address; needs a password in NEPHROGRADE_PASSWORD."
+    ),
 ]
 NoBrowser = Annotated[
     bool, typer.Option("--no-browser", help="Print the address of the page and do not open a browser.")
@@ -89,6 +96,14 @@ class Command(TyperCommand):
         if problems:
             raise InputError(problems)
         return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words of the line of usage."""
+        return list(usage_pieces(self, ctx))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments and options of the command."""
+        write_parameters(self, ctx, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the examples of the command."""
@@ -128,7 +143,12 @@ class StudyOptions:
     encoding: Encoding = None
     reason: Annotated[
         str,
-        typer.Option("--reason", help="Why the test set is opened again; printed in the report.", show_default=False),
+        typer.Option(
+            "--reason",
+            metavar="TEXT",
+            help="Why the test set is opened again; printed in the report.",
+            show_default=False,
+        ),
     ] = ""
     lang: Lang = "en"
     pdf: AsPdf = False

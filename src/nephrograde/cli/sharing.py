@@ -32,7 +32,8 @@ class ShareOptions:
         typer.Option("--key", metavar="FILE", help="The key of the pseudonyms [default: in the run folder]."),
     ] = None
     models: Annotated[
-        list[str] | None, typer.Option("--model", help="A model to share [default: all]. May be repeated.")
+        list[str] | None,
+        typer.Option("--model", metavar="MODEL", help="A model to share [default: all]. May be repeated."),
     ] = None
     fewest: Annotated[
         int, typer.Option("--fewest", min=1, help="Patients of either grade below which no statistics are written.")
@@ -90,7 +91,9 @@ def share(
 class CombineOptions:
     """Options of ``combine``."""
 
-    out: Annotated[Path, typer.Option("--out", help="The folder of the page and its tables.")] = Path("combined")
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The folder of the page and its tables.")] = Path(
+        "combined"
+    )
     confidence: Annotated[
         float, typer.Option("--confidence", min=0.5, max=0.999, help="Coverage probability of the intervals.")
     ] = 0.95

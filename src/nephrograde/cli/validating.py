@@ -22,7 +22,9 @@ class ValidateOptions:
 
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Where everything is written [default: validations/<name of the study>]."),
+        typer.Option(
+            "--out", metavar="FOLDER", help="Where everything is written [default: validations/<name of the study>]."
+        ),
     ] = None
     development: Annotated[
         Path | None,
@@ -37,7 +39,12 @@ class ValidateOptions:
     ] = False
     reason: Annotated[
         str,
-        typer.Option("--reason", help="Why the patients are evaluated again, if anything changed.", show_default=False),
+        typer.Option(
+            "--reason",
+            metavar="TEXT",
+            help="Why the patients are evaluated again, if anything changed.",
+            show_default=False,
+        ),
     ] = ""
     encoding: Encoding = None
     lang: Lang = "en"

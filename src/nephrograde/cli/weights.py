@@ -63,9 +63,14 @@ def list_encoders(store: StoreDir = None, lang: Lang = "en") -> None:
 def add(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .safetensors or .pth file.")],
     name: Annotated[
-        str, typer.Option("--name", help="What studies will call it, as in frozen:NAME.", show_default=False)
+        str,
+        typer.Option(
+            "--name", metavar="NAME", help="What studies will call it, as in frozen:NAME.", show_default=False
+        ),
     ] = "",
-    licence: Annotated[str, typer.Option("--licence", help="The licence of the weights.", show_default=False)] = "",
+    licence: Annotated[
+        str, typer.Option("--licence", metavar="TEXT", help="The licence of the weights.", show_default=False)
+    ] = "",
     trained_on: Annotated[
         list[str] | None,
         typer.Option("--trained-on", metavar="SET", help="A data set that it was trained on. May be repeated."),
@@ -80,12 +85,16 @@ def add(
         ),
     ] = None,
     origin: Annotated[
-        str, typer.Option("--origin", help="Where the file comes from, and what to cite.", show_default=False)
+        str,
+        typer.Option(
+            "--origin", metavar="TEXT", help="Where the file comes from, and what to cite.", show_default=False
+        ),
     ] = "",
     network: Annotated[
         str,
         typer.Option(
             "--network",
+            metavar="NAME",
             help="Its network, where its names and shapes fit several, such as renalclip [default: the most probable].",
             show_default=False,
         ),
