@@ -269,12 +269,13 @@ def print_chosen(chosen: Sequence[ChosenFold]) -> None:
 
 
 def print_rows(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], title: str = "") -> None:
-    """Print a table of texts, in full when the output is not a terminal."""
+    """Print a table of texts, in full: on a narrow terminal, cells are broken into lines and not cut off."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table(*headings, title=title or None, caption=t(RESEARCH_USE_ONLY))
+    columns = [Column(one, overflow="fold") for one in headings]
+    table = Table(*columns, title=title or None, caption=t(RESEARCH_USE_ONLY))
     for row in rows:
         table.add_row(*map(escape, row))
     console = Console()

@@ -1,10 +1,16 @@
 """How the process of the command ends: with everything written, but without taking its modules apart."""
 
+import os
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from nephrograde.cli import main
+from nephrograde.sources.template import _has_encoder
 
 AROUND = """
 import atexit, sys, threading
@@ -85,3 +91,101 @@ def test_a_package_without_which_no_command_starts_is_named_without_a_traceback(
     assert "pip install --force-reinstall numpy" in process.stderr
     assert "Traceback" not in process.stderr
     assert "Traceback" in ended(str(tmp_path), *words, "--debug", code=start).stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("raise ImportError('DLL load failed')", "ImportError: DLL load failed"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import no_such_package", "no_such_package cannot be imported (ModuleNotFoundError"),
+    ],
+)
+def test_a_package_that_breaks_while_a_command_runs_is_named_without_a_traceback(
+    tmp_path, monkeypatch, nephrograde, lines, reason
+):
+    (tmp_path / "planted_package.py").write_text(lines, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(
+        "nephrograde.sources.template.write_template", lambda *_, **__: import_module("planted_package")
+    )
+    code, _, err = nephrograde("init", tmp_path / "study")
+    assert code == 2
+    assert reason in err
+    assert ("planted_package.py" in err) is ("no_such" not in reason)
+    assert "Run nephrograde doctor" in err
+    with pytest.raises((ImportError, ZeroDivisionError)):
+        main(["--debug", "init", str(tmp_path / "study")])
+    assert "无法导入" in nephrograde("init", tmp_path / "study", "--lang", "zh")[2]
+
+
+@pytest.mark.parametrize("name", ["nephrograde.broken", "__main__"])
+def test_an_error_of_the_program_itself_is_not_put_down_to_a_package(tmp_path, monkeypatch, name):
+    imported = compile("1 / 0", "broken.py", "exec")  # what a module does while it is imported
+    breaks = "nephrograde.sources.template.write_template"
+    monkeypatch.setattr(breaks, lambda *_, **__: exec(imported, {"__name__": name}))  # noqa: S102 (constant)
+    with pytest.raises(ZeroDivisionError):
+        main(["init", str(tmp_path)])
+
+
+def test_too_little_memory_is_told_without_a_traceback(tmp_path, monkeypatch, nephrograde):
+    def fail(*_given, **_named):
+        raise MemoryError
+
+    monkeypatch.setattr("nephrograde.sources.template.write_template", fail)
+    code, _, err = nephrograde("init", tmp_path, "--lang", "zh")
+    assert code == 2
+    assert "内存不足" in err
+    assert "--workers" in err
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """A user of whom nothing tells a home folder, as in containers with a number for a user."""
+
+    def unknown(_uid):
+        raise KeyError
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows tells the home folder in other ways")
+@pytest.mark.parametrize("words", [("weights", "list"), ("--install-completion",)])
+def test_a_user_without_a_home_folder_is_told_to_set_it(nephrograde, homeless, monkeypatch, words):
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+    code, _, err = nephrograde(*words)
+    assert code == 2
+    assert re.search(r"Set the environment variable (NEPHROGRADE_WEIGHTS or )?HOME\.", err)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows tells the home folder in other ways")
+def test_a_user_without_a_home_folder_has_no_encoder_and_can_begin_a_study(homeless):
+    assert _has_encoder() in {True, False}
+
+
+def test_a_name_that_is_not_utf8_is_refused_before_anything_is_written(tmp_path, nephrograde):
+    code, _, err = nephrograde("evaluate", "sc\udcff.csv", "--out", tmp_path / "run")
+    assert code == 2
+    assert "argument 1: the name holds bytes that are not UTF-8" in err
+    assert "Rename the file" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_signs_that_the_terminal_lacks_are_question_marks():
+    code = "import rich; from nephrograde.__main__ import start; import nephrograde.cli as cli; import sys\n"
+    code += "cli.main = lambda: rich.print('0.889 [0.261–0.995] ≥'); start()"
+    done = ended(code=code, env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0.889 [0.261?0.995] ?\n", "")
+
+
+@pytest.mark.slow
+def test_matplotlib_makes_no_remark_on_a_home_folder_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "home").write_text("a file", encoding="utf-8")
+    code = "from nephrograde.report.figures.svg import load_matplotlib; load_matplotlib(); import logging\n"
+    code += "print(logging.getLogger('matplotlib').level)"
+    left = {key: value for key, value in os.environ.items() if key not in {"MPLCONFIGDIR", "XDG_CONFIG_HOME"}}
+    left |= {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
+    done = ended(code=code, env=left)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")

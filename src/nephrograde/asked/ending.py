@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nephrograde.errors import NephrogradeError, RunError
@@ -16,6 +18,8 @@ REFUSED: Final = 2
 """Exit code where a command was not done as asked."""
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as in shells."""
+_NO_MEMORY: Final = "There is not enough memory, of the machine or of what a limit (ulimit, a job) leaves."
+_LESS_MEMORY: Final = "Close other programs, raise the limit, or lower --workers or fit.workers."
 _OF_NETWORKS = {"torch", "lightning_fabric"}
 """Packages that only networks need; whoever grades with packed models may leave them out."""
 _WHOLE = {"pack", "inspect", "export", "explain", "retrieve", "share", "combine"}
@@ -43,16 +47,57 @@ def ended(given: Sequence[str]) -> Iterator[None]:
         with suppress(OSError):  # the terminal may be what cannot be written to
             print_refusal(error if isinstance(error, NephrogradeError) else RunError(_refused(error)))
         raise SystemExit(REFUSED) from None
-    except ModuleNotFoundError as error:
-        if debug or error.name not in _OF_NETWORKS:
+    except MemoryError:
+        if debug:
             raise
-        what = f"{error.name} is not installed, so that only packed models can be used here."
-        print_refusal(RunError(f"{what} Run: pip install nephrograde"))
+        print_refusal(RunError(f"{_NO_MEMORY} {_LESS_MEMORY}"))
+        raise SystemExit(REFUSED) from None
+    except Exception as error:
+        refusal = None if debug else _installation_problem(error)
+        if refusal is None:
+            raise
+        print_refusal(refusal)
         raise SystemExit(REFUSED) from None
     except SystemExit as error:
         if error.code == INTERRUPTED:
             say(f"\n{_stopped(given)}", err=True)
         raise
+
+
+def _installation_problem(error: Exception) -> RunError | None:
+    """What is said where not nephrograde has failed, but what it is installed with; None for other errors."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _OF_NETWORKS:
+        what = f"{error.name} is not installed, so that only packed models can be used here."
+        return RunError(f"{what} Run: pip install nephrograde")
+    package = _broken_package(error)
+    if package is not None:
+        reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        return RunError(f"{package} cannot be imported ({reason}). Run nephrograde doctor, which says what to do.")
+    if isinstance(error, RuntimeError) and not _has_home():
+        return RunError("Nothing tells where your home folder is. Set the environment variable HOME.")
+    return None
+
+
+def _broken_package(error: Exception) -> str | None:
+    """The package that raised an error while it was imported, or is not there; None for any other error."""
+    named = (getattr(error, "name", None) or "").partition(".")[0] if isinstance(error, ImportError) else ""
+    if named == "nephrograde":
+        return None
+    if isinstance(error, ModuleNotFoundError) and named:
+        return named
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if frame.f_code.co_name == "<module>" and package not in {"nephrograde", "__main__"}:
+            return f"{package} ({frame.f_code.co_filename})"
+    return named or None
+
+
+def _has_home() -> bool:
+    try:
+        Path.home()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _stopped(given: Sequence[str]) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,8 +33,6 @@ def doctor(
     from nephrograde.doctor.examination import examine
 
     del lang
-    with suppress(AttributeError, OSError):  # the encoding of the terminal is itself a finding
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     say(t("Importing each package, which takes some seconds, and longer the first time …"), err=True)
     found = examine()
     if as_json:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("ARGUMENTS", default=())
 """The arguments of the command that is running."""
 
+_NO_TEXT = "the name holds bytes that are not UTF-8, which no file of results could hold"
+_RENAME = "Rename the file or folder, or name a link to it."
+
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")]
 RunDir = Annotated[
     Path | None,
@@ -87,12 +90,13 @@ class Command(TyperCommand):
         """Parse the arguments of the command.
 
         Raises:
-            InputError: If a path is empty or blank.
+            InputError: If a path is empty or blank, or a word cannot be written down as text.
         """
         if ctx.resilient_parsing:  # for a shell that completes: the last option may still lack its value
             return super().parse_args(ctx, args[:-1] if args and args[-1].startswith("-") else args)
         remedy = "Name a file or folder; the current folder is `.`."
         problems = [Problem(place, "the path is empty", remedy) for place in self._empty_paths(args)]
+        problems += [Problem(place, _NO_TEXT, _RENAME) for place in _places_without_text(args)]
         if problems:
             raise InputError(problems)
         return super().parse_args(ctx, args)
@@ -127,6 +131,15 @@ class Command(TyperCommand):
             elif not word.strip() and is_path.get(before, True):
                 empty.append(before if before in is_path else f"argument {number}")
         return empty
+
+
+def _places_without_text(words: Sequence[str]) -> list[str]:
+    """Which words hold bytes that are not UTF-8, such as names of files from a system with GBK."""
+    return [
+        f"argument {number}"
+        for number, word in enumerate(words, start=1)
+        if any("\ud800" <= letter <= "\udfff" for letter in word)
+    ]
 
 
 def _holds_path(hint: object) -> bool:

@@ -25,9 +25,17 @@ def look_around() -> list[Check]:
     """Examine hardware, folders, language and browser; GPU and fonts need packages and are tried elsewhere.
 
     >>> [check.name for check in look_around()]
-    ['processors', 'memory', 'working folder', 'temporary folder', 'output', 'browser']
+    ['processors', 'memory', 'working folder', 'home folder', 'temporary folder', 'output', 'browser']
     """
-    return [_processors(), _memory(), _working_folder(), _temporary_folder(), _output(), _browser()]
+    return [
+        _processors(),
+        _memory(),
+        _working_folder(),
+        _home_folder(),
+        _temporary_folder(),
+        _output(),
+        _browser(),
+    ]
 
 
 def has_nvidia_driver() -> bool:
@@ -60,6 +68,19 @@ def _working_folder() -> Check:
         return Check("Machine", "working folder", State.WARNING, what, "Change to another folder, or give --out.")
     what, remedy = f"{free / 1e9:.1f} GB are free in {folder}.", "Free some space, or give --out on another disk."
     return _free("working folder", what, remedy, is_little=free < LITTLE_DISK)
+
+
+def _home_folder() -> Check:
+    remedy = "Set HOME to a folder that can be written to, or NEPHROGRADE_WEIGHTS and MPLCONFIGDIR to others."
+    try:
+        folder = Path.home()
+    except RuntimeError:
+        what = "Nothing tells where it is; encoders and completion of the shell would be kept there."
+        return Check("Machine", "home folder", State.NOTE, what, remedy)
+    if not _is_writable(str(folder)):
+        what = f"Nothing can be written into {folder}; encoders and completion of the shell would be kept there."
+        return Check("Machine", "home folder", State.NOTE, what, remedy)
+    return Check("Machine", "home folder", State.OK, f"{folder} can be written to.")
 
 
 def _free(name: str, what: str, remedy: str, *, is_little: bool) -> Check:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 
 def free_bytes() -> float:
-    """Memory that processes can still take: of the machine, and of the container or job; infinite if nothing tells.
+    """Memory that processes can still take; infinite if nothing tells.
+
+    That of the machine, of the container or job, and what a limit of this process's addresses (``ulimit -v``) leaves.
 
     >>> free_bytes() > 0
     True
@@ -22,7 +24,20 @@ def free_bytes() -> float:
             free.append(max(0.0, float(limit) - float(used)))
         if group == root:
             break
-    return min(free, default=math.inf)
+    return min([*free, _left_by_limit()], default=math.inf)
+
+
+def _left_by_limit() -> float:
+    """What a limit of the addresses of this process leaves; infinite if there is none."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return math.inf
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    taken = _text(Path("/proc/self/statm")).split()
+    if limit == resource.RLIM_INFINITY or not taken:
+        return math.inf
+    return max(0.0, float(limit) - float(taken[0]) * resource.getpagesize())
 
 
 def _text(path: Path) -> str:

@@ -34,6 +34,18 @@ def test_folders_that_cannot_be_written_to(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_home_folder_that_is_unknown_or_cannot_be_written_to(monkeypatch, tmp_path):
+    def unknown():
+        raise RuntimeError
+
+    monkeypatch.setattr(surroundings.Path, "home", lambda: tmp_path)
+    assert state_of("home folder") is State.OK
+    monkeypatch.setattr(surroundings.Path, "home", lambda: tmp_path / "gone")
+    assert state_of("home folder") is State.NOTE
+    monkeypatch.setattr(surroundings.Path, "home", unknown)
+    assert state_of("home folder") is State.NOTE
+
+
 def test_a_working_folder_that_was_removed(monkeypatch, tmp_path):
     folder = tmp_path / "gone"
     folder.mkdir()

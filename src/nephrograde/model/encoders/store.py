@@ -105,9 +105,23 @@ def store_dir(given: str | Path | None = None) -> Path:
     Args:
         given: The folder, where one is named; otherwise the environment variable ``NEPHROGRADE_WEIGHTS``, otherwise a
             folder for the data of programs in the user's home.
+
+    Raises:
+        WeightsError: It would be in the user's home, and nothing tells where that is.
     """
     if given is not None:
         return Path(given)
+    try:
+        return _usual_dir()
+    except RuntimeError:
+        raise WeightsError(
+            "The folder of encoders is in your home folder, and nothing tells where that is. "
+            "Set the environment variable NEPHROGRADE_WEIGHTS or HOME."
+        ) from None
+
+
+def _usual_dir() -> Path:
+    """The folder of the store that the environment names, or the usual one of the system."""
     if named := os.environ.get(STORE_VARIABLE, "").strip():
         return Path(named).expanduser()
     if sys.platform == "win32":

@@ -89,6 +89,20 @@ class Drawing:
         return body.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
+@cache
+def load_matplotlib() -> None:
+    """Import matplotlib without its remarks on a home folder that cannot be written to, and on its list of fonts."""
+    import logging
+
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        import matplotlib.font_manager  # noqa: F401 (is imported here for the first time)
+    finally:
+        logger.setLevel(level)
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
     """Draw everything inside the block in the style of the report, regardless of the user's matplotlibrc.
@@ -96,6 +110,7 @@ def house_style() -> Iterator[None]:
     Text is measured with DejaVu Sans, which comes with matplotlib and has no Chinese; Chinese is measured with a font
     of this machine. If there is none, its width is underestimated, so the figures leave room around it.
     """
+    load_matplotlib()
     import matplotlib as mpl
 
     with mpl.rc_context():
@@ -111,6 +126,7 @@ def find_chinese_font() -> tuple[str, ...]:
 
     It is registered in both weights, whichever it has: its characters have the same width in both.
     """
+    load_matplotlib()
     from matplotlib.font_manager import findSystemFonts, fontManager
 
     found = sorted(findSystemFonts(), key=lambda path: ("Regular" not in path, path))
