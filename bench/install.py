@@ -2,9 +2,11 @@
 
 The wheel is built, and installed with uv into new environments: the base, the base with each extra, and what packed
 models need, from ``locks/grading.txt`` with its hashes, on every Python that is found. The sizes are those of
-``site-packages``, in which files are stored once for all environments of this script. Start-up is CPU time, user and
-system, of a fresh process with the files in the system's cache and compiled: medians of several turns. The exit code is
-1 where a budget is exceeded, or a locked installation does not pass ``nephrograde doctor``.
+``site-packages``, in which files are stored once for all environments of this script. Beside each extra stands what it
+takes to import its packages alone. Imports and start-up are CPU time, user and system, of a fresh process with the
+files in the system's cache and compiled: medians of several turns. torch is the build for the CPU; the one with CUDA
+is not measured. The exit code is 1 where a budget is exceeded, or a locked installation does not pass
+``nephrograde doctor``.
 
 Run: python -m bench.install [--turns 7] [--python 3.12 …] [--without encoder-astra …]
 """
@@ -25,6 +27,8 @@ from pathlib import Path
 from statistics import median
 
 from release.check_install import Program, as_of_a_user, install, uv
+
+from nephrograde.doctor.packages import EXTRAS, module_of
 
 ROOT = Path(__file__).resolve().parents[1]
 OF_DEVELOPERS = {"bench", "docs", "test"}
@@ -55,8 +59,15 @@ def cpu_s(python: Path, words: tuple[str, ...], folder: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def sizes(wheel: Path, folder: Path, extras: list[str]) -> bool:
-    """Print the size of the base and what each extra adds; whether a budget is exceeded."""
+def import_s(environment: Path, folder: Path, modules: list[str], turns: int) -> float:
+    """CPU seconds that a process takes to import modules; the median of some turns, after one that compiles."""
+    words = ("-c", "; ".join(f"import {module}" for module in modules))
+    return median([cpu_s(environment / "bin" / "python", words, folder) for _ in range(turns + 1)][1:])
+
+
+def sizes(wheel: Path, folder: Path, extras: list[str], turns: int) -> bool:
+    """Print the size of the base, what each extra adds and takes to import; whether a budget is exceeded."""
+    packages = {extra.name: extra.packages for extra in EXTRAS}
     install(wheel, folder / "base", sys.executable)
     base = megabytes(folder / "base")
     version = subprocess.run(
@@ -65,12 +76,13 @@ def sizes(wheel: Path, folder: Path, extras: list[str]) -> bool:
         capture_output=True,
         text=True,
     ).stdout.strip()
-    print(f"{'installed':24}{'MB':>8}{'more than the base':>22}")
+    print(f"{'installed':24}{'MB':>8}{'more than the base':>22}{'its imports, CPU s':>22}")
     print(f"{f'base (torch {version})':24}{base:8.0f}")
     for extra in extras:
         install(wheel, folder / extra, sys.executable, extra)
         size = megabytes(folder / extra)
-        print(f"{extra:24}{size:8.0f}{size - base:22.0f}")
+        taken = import_s(folder / extra, folder, [module_of(package) for package in packages[extra]], turns)
+        print(f"{extra:24}{size:8.0f}{size - base:22.0f}{taken:22.2f}", flush=True)
     return "+cpu" in version and base > MOST_MB["base"]
 
 
@@ -122,7 +134,7 @@ def main() -> int:
         uv("build", "--wheel", "--out-dir", folder, ROOT)
         [wheel] = folder.glob("*.whl")
         print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB\n")
-        missed = sizes(wheel, folder, extras)
+        missed = sizes(wheel, folder, extras, min(options.turns, 3))
         print()
         outcomes = [locked(wheel, folder, python) for python in options.python]
         missed |= any(outcomes)

@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 import subprocess
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,8 @@ def write_pdf(html_path: Path) -> Path:
         raise RunError(f"{html_path} is missing, so there is nothing to print. Run `nephrograde report` first.")
     weasyprint = _weasyprint()
     text = html_path.read_text(encoding="utf-8")
+    if not _has_font():  # Pango would end the process
+        raise NephrogradeError(f"This machine has no font at all, so no PDF can be printed. {FONT_REMEDY}")
     if holds_chinese(text):
         require_cjk_font()
     pdf_path = html_path.with_suffix(".pdf")
@@ -110,9 +113,21 @@ def require_cjk_font() -> None:
         )
 
 
+def _has_font() -> bool:
+    """Whether fontconfig knows any font; also true where that cannot be asked."""
+    try:
+        from weasyprint.text.ffi import ffi, fontconfig
+
+        config = ffi.gc(fontconfig.FcInitLoadConfigAndFonts(), fontconfig.FcConfigDestroy)
+        return bool(fontconfig.FcConfigGetFonts(config, fontconfig.FcSetSystem).nfont)
+    except (ImportError, AttributeError):  # another WeasyPrint
+        return True
+
+
 def _weasyprint() -> Any:
     try:
-        with _quiet(), _strict_pillow():
+        with _quiet(), _strict_pillow(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on missing fonts, which are refused in words of ours
             import weasyprint
     except ImportError:
         raise NephrogradeError(

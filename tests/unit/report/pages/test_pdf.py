@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import builtins
 import logging
+import os
 import re
 import shutil
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ from nephrograde.errors import NephrogradeError, RunError, VolumeError
 from nephrograde.report.pages.pdf import holds_chinese, require_cjk_font, write_pdf
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.examples import png_data_uri
+from nephrograde.report.text.language import speaking
+from nephrograde.report.text.messages import told
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import renew_seal
 from nephrograde.volume.pictures import read_picture
@@ -260,6 +264,26 @@ def test_without_fontconfig_the_fonts_of_the_system_are_searched(
     else:
         with pytest.raises(NephrogradeError, match="would show boxes"):
             require_cjk_font()
+
+
+@pytest.mark.slow
+def test_a_machine_without_any_font_is_told_so_by_a_process_that_goes_on(weasyprint: Any, tmp_path: Path) -> None:
+    config = f'<?xml version="1.0"?><fontconfig><dir>{tmp_path}</dir><cachedir>{tmp_path}</cachedir></fontconfig>'
+    (tmp_path / "fonts.conf").write_text(config, encoding="utf-8")
+    html_path = page_at(tmp_path / "report.html", "<p>P001</p>")
+    code = "import sys; from pathlib import Path; from nephrograde.report.pages.pdf import write_pdf\n"
+    code += "try: write_pdf(Path(sys.argv[1]))\nexcept Exception as error: print(error)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, html_path],
+        env={**os.environ, "FONTCONFIG_FILE": str(tmp_path / "fonts.conf")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.match(r"This machine has no font at all.*fonts-noto-cjk", done.stdout)
+    with speaking("zh"):
+        assert re.search("没有任何字体.*请安装字体", told(done.stdout.strip()))
 
 
 def test_page_without_chinese_asks_for_no_chinese_font(weasyprint: Any, one_font: None, tmp_path: Path) -> None:
