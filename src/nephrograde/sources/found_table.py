@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _CLINICAL: Final[dict[str, tuple[str, ...]]] = {
     "centre": ("centre", "center", "hospital", "institution", "医院", "中心", "醫院"),
 }
 """Headings of the standard clinical columns, as :func:`plain_heading` reduces them; a size only where it names cm."""
+_PHASE_HEADING = re.compile(r"([A-Za-z][\w-]*?)[ _-]+(image|mask|box|point|slice|state)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 ENOUGH: Final = 5
 """Patients of the rarer grade that a phase or an arm needs; all there are, where a cohort has fewer."""
@@ -92,6 +94,9 @@ class FoundTable:
 def find_table(study_dir: Path) -> FoundTable | None:
     """Find the cohort table of a folder: ``cohort.csv``, ``.tsv`` or ``.xlsx``, or the only one that a scan wrote.
 
+    If there is none, it is the only table of the folder that names images. Headings such as ``CMP Image`` are taken for
+    ``cmp_image``, and named in ``columns``.
+
     Args:
         study_dir: The folder; may be missing.
 
@@ -116,6 +121,7 @@ def find_table(study_dir: Path) -> FoundTable | None:
     sheet, problems = open_sheet(table_path)
     if sheet is None or problems:
         raise InputError(problems)
+    sheet, spelled = _spelled_as_standard(sheet)
     n_images = _images(sheet)
     if not n_images:
         what = f"names no image in a column <phase>_image (the table has {', '.join(sheet.headings[:20])})"
@@ -139,7 +145,7 @@ def find_table(study_dir: Path) -> FoundTable | None:
         n_patients=len(sheet.rows),
         n_images=n_images,
         phases=phases,
-        columns={name: heading for name, heading in named.items() if heading != name},
+        columns={name: heading for name, heading in named.items() if heading != name} | spelled,
         outcome=outcome,
         has_outcome=bool(heading),
         n_graded=len(known),
@@ -161,8 +167,10 @@ def find_table(study_dir: Path) -> FoundTable | None:
 
 def _table_path(study_dir: Path) -> Path | None:
     """The only cohort table of a folder; None if there is none."""
-    paths = [path for ending in ("csv", "tsv", "xlsx") if (path := study_dir / f"cohort.{ending}").exists()]
-    paths = paths or sorted(_scanned(study_dir))
+    paths = [
+        path for ending in ("csv", "tsv", "xlsx", "xls", "ods") if (path := study_dir / f"cohort.{ending}").exists()
+    ]
+    paths = paths or sorted(_scanned(study_dir)) or [path for path in _tables(study_dir) if _names_images(path)]
     if len(paths) > 1:
         listed = ", ".join(path.name for path in paths)
         raise InputError([Problem(str(study_dir), f"has several cohort tables: {listed}", "Keep one of them there.")])
@@ -174,6 +182,32 @@ def _scanned(study_dir: Path) -> Iterator[Path]:
         table_path = state_path.with_name(f"{state_path.name.removesuffix(SCANNED)}.csv")
         if table_path.exists():
             yield table_path
+
+
+def _tables(study_dir: Path) -> list[Path]:
+    """The tables of a folder, in the order of their names."""
+    endings = {".csv", ".tsv", ".xlsx"}
+    return sorted(path for path in study_dir.glob("*") if path.suffix.lower() in endings and path.is_file())
+
+
+def _names_images(table_path: Path) -> bool:
+    sheet, _ = open_sheet(table_path)
+    return sheet is not None and bool(_images(_spelled_as_standard(sheet)[0]))
+
+
+def _spelled_as_standard(sheet: Sheet) -> tuple[Sheet, dict[str, str]]:
+    """The table with headings such as ``CMP Image`` as ``cmp_image``; and those headings, by their standard names."""
+    parts = {heading: found for heading in sheet.headings if (found := _PHASE_HEADING.fullmatch(heading))}
+    phases = {found[1].lower() for found in parts.values() if found[2].lower() == "image"}
+    spelled: dict[str, str] = {}
+    for heading, found in parts.items():
+        name = f"{found[1]}_{found[2]}".lower()
+        if found[1].lower() in phases and name not in sheet.headings and name not in spelled:
+            spelled[name] = heading
+    name_of = {heading: name for name, heading in spelled.items()}
+    headings = tuple(name_of.get(heading, heading) for heading in sheet.headings)
+    rows = tuple((number, {name_of.get(key, key): cell for key, cell in cells.items()}) for number, cells in sheet.rows)
+    return dataclasses.replace(sheet, headings=headings, rows=rows), spelled
 
 
 def _images(sheet: Sheet) -> dict[str, int]:

@@ -10,6 +10,7 @@ import pytest
 
 from nephrograde.cohort.split import draw_split
 from nephrograde.cohort.table import read_cohort, read_table
+from nephrograde.errors import InputError
 from nephrograde.sources.choices import sentences
 from nephrograde.sources.template import write_template
 from nephrograde.study.file import load_study
@@ -112,6 +113,51 @@ def test_cheaper_annotations_give_arms_of_their_level(
     assert_can_be_split(study)
     assert arms(study) == expected
     assert "Arms: " in said
+
+
+def spelled(rows: Sequence[Mapping[str, str]], **headings: str) -> list[dict[str, str]]:
+    """The rows with other headings, by standard name."""
+    return [{headings.get(name, name): cell for name, cell in row.items()} for row in rows]
+
+
+def test_headings_of_phases_are_found_as_people_spell_them(tmp_path: Path) -> None:
+    rows = patients(cmp_mask="m{k}.nii.gz", Tumour_Mask="yes")
+    table = write_table(tmp_path, spelled(rows, cmp_image="CMP Image", up_image="UP-image", cmp_mask="Cmp_Mask"))
+    study, _ = init(tmp_path)
+    assert study.cohort.phases == ("cmp", "up")
+    assert study.cohort.columns == {"cmp_image": "CMP Image", "up_image": "UP-image", "cmp_mask": "Cmp_Mask"}
+    assert arms(study)["strong"] == ("mask", ())
+    cohort, problems = read_cohort(study.cohort, study.split)
+    assert problems == []
+    assert cohort is not None
+    assert all(case.scans["cmp"].mask_path is not None for case in cohort.cases)
+    assert table.read_text(encoding="utf-8").startswith('patient_id,isup_grade,"CMP Image"'.replace('"', ""))
+
+
+def test_a_heading_in_the_usual_spelling_is_preferred(tmp_path: Path) -> None:
+    write_table(tmp_path, patients(CMP_image="other{k}.nii.gz"))
+    assert init(tmp_path)[0].cohort.columns == {}
+
+
+def test_a_table_with_another_name_is_found_by_its_images(tmp_path: Path) -> None:
+    write_table(tmp_path, patients()).rename(tmp_path / "kidneys.csv")
+    (tmp_path / "cohort.scan.json").unlink()
+    (tmp_path / "clinic.csv").write_text("patient_id,age\nP000,61\n", encoding="utf-8")
+    study, _ = init(tmp_path)
+    assert study.cohort.table == tmp_path / "kidneys.csv"
+    assert not (tmp_path / "cohort.csv").exists()
+    for name in ("study.toml", "columns.md"):
+        (tmp_path / name).unlink()
+    (tmp_path / "again.csv").write_bytes((tmp_path / "kidneys.csv").read_bytes())
+    with pytest.raises(InputError, match=r"several cohort tables: again\.csv, kidneys\.csv"):
+        init(tmp_path)
+
+
+def test_a_cohort_in_an_old_workbook_is_named_and_no_template_written(tmp_path: Path) -> None:
+    (tmp_path / "cohort.xls").write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(64))
+    with pytest.raises(InputError, match=r"cohort\.xls.*old \.xls workbook"):
+        init(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["cohort.xls"]
 
 
 def write_labels(folder: Path, reader: str, n: int = 24, beside: str = "cohort.annotations") -> None:
