@@ -3,6 +3,7 @@
 import math
 import tempfile
 import webbrowser
+from pathlib import Path
 
 import pytest
 
@@ -38,11 +39,11 @@ def test_a_home_folder_that_is_unknown_or_cannot_be_written_to(monkeypatch, tmp_
     def unknown():
         raise RuntimeError
 
-    monkeypatch.setattr(surroundings.Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
     assert state_of("home folder") is State.OK
-    monkeypatch.setattr(surroundings.Path, "home", lambda: tmp_path / "gone")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "gone")
     assert state_of("home folder") is State.NOTE
-    monkeypatch.setattr(surroundings.Path, "home", unknown)
+    monkeypatch.setattr(Path, "home", unknown)
     assert state_of("home folder") is State.NOTE
 
 
