@@ -119,6 +119,12 @@ def find_table(study_dir: Path) -> FoundTable | None:
     if table_path is None:
         return None
     sheet, problems = open_sheet(table_path)
+    if sheet is not None and not sheet.rows and table_path.with_name(f"{table_path.stem}{SCANNED}").exists():
+        what = "`nephrograde scan` has chosen no series of any patient"
+        remedy = (
+            "series.csv says why. Write their phases into a table (series_uid, phase), and scan with --corrections."
+        )
+        raise InputError([Problem(str(table_path), what, remedy)])
     if sheet is None or problems:
         raise InputError(problems)
     sheet, spelled = _spelled_as_standard(sheet)

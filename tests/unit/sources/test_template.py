@@ -260,6 +260,15 @@ def test_a_table_of_something_else_is_refused_and_nothing_is_written(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["cohort.csv"]
 
 
+def test_a_scan_that_chose_no_series_is_told_from_a_table_that_is_not_filled_in(tmp_path: Path) -> None:
+    (tmp_path / "cohort.csv").write_text(f"{HEADINGS}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no rows"):
+        write_template(tmp_path)
+    (tmp_path / "cohort.scan.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"no series of any patient.*series\.csv.*--corrections"):
+        write_template(tmp_path)
+
+
 def test_two_scanned_tables_are_refused_by_name(tmp_path: Path) -> None:
     scanned(tmp_path, name="a")
     scanned(tmp_path, name="b")
