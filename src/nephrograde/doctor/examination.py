@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.doctor.check import Check, State
 from nephrograde.doctor.outcomes import Outcome, outcomes_of
-from nephrograde.doctor.packages import BASE, EXTRAS, NETWORKS, install, installed, module_of, unfit
+from nephrograde.doctor.packages import BASE, EXTRAS, NETWORKS, install, installed, module_of, shadow_of, unfit
 from nephrograde.doctor.surroundings import has_nvidia_driver, look_around
 from nephrograde.version import __version__
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
@@ -124,6 +124,9 @@ def _base(package: str, versions: dict[str, str], found: dict[str, Outcome], ran
 
 def _broken(package: str, version: str, outcome: Outcome) -> tuple[str, str]:
     """What is said of a package that is installed and cannot be imported."""
+    if (place := shadow_of(package)) is not None:
+        what = f"{package} {version} is installed, but Python imports {place} in its place ({outcome.said})."
+        return what, "Rename that file, or take its folder out of PYTHONPATH."
     what = f"{package} {version} is installed and cannot be imported ({outcome.said})."
     if package == "weasyprint" and outcome.said.startswith("OSError"):
         return what, PANGO

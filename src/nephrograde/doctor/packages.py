@@ -6,7 +6,9 @@ The table repeats ``pyproject.toml``, which an installation does not hold; a tes
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -124,6 +126,25 @@ def installed(packages: Iterable[str]) -> dict[str, str]:
             continue
         found[package] = version or "?"  # of a damaged installation, whose import will say more
     return found
+
+
+def shadow_of(package: str) -> str | None:
+    """The file that Python imports in place of an installed package; None if it imports the package itself.
+
+    Args:
+        package: Its name.
+
+    >>> shadow_of("numpy") is None
+    True
+    """
+    try:
+        own_dir = Path(str(importlib.metadata.distribution(package).locate_file(""))).resolve()
+        spec = importlib.util.find_spec(module_of(package))
+    except (importlib.metadata.PackageNotFoundError, ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None or Path(spec.origin).resolve().is_relative_to(own_dir):
+        return None
+    return spec.origin
 
 
 def unfit(versions: dict[str, str]) -> dict[str, str]:

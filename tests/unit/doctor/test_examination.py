@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -122,6 +123,21 @@ def test_a_package_of_the_base_that_raises_is_a_failure(machine, package):
     check = checked(package)
     assert (check.state, check.remedy) == (State.FAILED, f"Run: pip install --force-reinstall {package}==2.0")
     assert "built for another Python" in check.what
+
+
+def test_a_file_that_is_imported_in_place_of_a_package_is_named(machine, nephrograde, tmp_path, monkeypatch):
+    (tmp_path / "openpyxl.py").write_text("1 / 0", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "openpyxl", raising=False)
+    machine(EVERYTHING, {"import:openpyxl": "ZeroDivisionError: division by zero"})
+    found = checked("openpyxl")
+    assert found.state is State.FAILED
+    assert f"Python imports {tmp_path / 'openpyxl.py'} in its place (ZeroDivisionError" in found.what
+    assert "PYTHONPATH" in found.remedy
+    assert f"但Python导入的是{tmp_path / 'openpyxl.py'}（" in nephrograde("doctor", "--lang", "zh")[1]
+    monkeypatch.undo()
+    machine(EVERYTHING, {"import:openpyxl": "ZeroDivisionError: division by zero"})
+    assert "--force-reinstall openpyxl" in checked("openpyxl").remedy
 
 
 def test_a_package_of_the_base_that_is_missing_is_a_failure(machine):
