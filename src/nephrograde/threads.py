@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from concurrent.futures import Future
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
@@ -45,3 +45,54 @@ def one_processor_each() -> Iterator[None]:
 
     with threadpool_limits(1, user_api="blas"):
         yield
+
+
+class Workers:
+    """Do pieces of work that do not depend on each other, in threads or, without a pool, one after the other.
+
+    >>> Workers(None).begin(max, 2, 3).result()
+    3
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor | None) -> None:
+        self._pool = pool
+
+    def begin(
+        self, work: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs
+    ) -> Future[_Result]:
+        """Begin a piece of work; an error that it raises is raised by ``result()``, or here without a pool.
+
+        Args:
+            work: A function.
+            given: Its arguments.
+            named: Those by name.
+        """
+        if self._pool is not None:
+            return self._pool.submit(work, *given, **named)
+        done: Future[_Result] = Future()
+        done.set_result(work(*given, **named))
+        return done
+
+
+@contextmanager
+def side_by_side(threads: int | None = None) -> Iterator[Workers]:
+    """Work in several threads; after an error, what has not begun is not begun.
+
+    Args:
+        threads: Number of threads; as many as there are processors when None. With one, all is done in this thread.
+
+    >>> with side_by_side(2) as workers:
+    ...     squares = [workers.begin(pow, k, 2) for k in range(4)]
+    >>> [one.result() for one in squares]
+    [0, 1, 4, 9]
+    """
+    count = threads or os.cpu_count() or 1
+    if count == 1:
+        yield Workers(None)
+        return
+    with one_processor_each(), ThreadPoolExecutor(count) as pool:
+        try:
+            yield Workers(pool)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise

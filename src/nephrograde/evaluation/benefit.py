@@ -20,14 +20,16 @@ import numpy as np
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.calibration import probability_vectors
-from nephrograde.evaluation.resample import percentile_bounds, resampled_means
+from nephrograde.evaluation.resample import counts_up_to, drawn_counts, percentile_bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
-    from nephrograde.evaluation.resample import Contributions
+    from nephrograde.evaluation.resample import Contributions, Counts, Means, Positions
+    from nephrograde.evaluation.scores import ModelScores
+    from nephrograde.vocabulary import FloatVector
 
 STEP = 0.01
 """Approximate spacing of the threshold probabilities of a curve."""
@@ -101,30 +103,28 @@ def net_benefit_curve(
     return tuple(BenefitPoint(model, split, *row, n=n, n_high=n_high) for row in rows)
 
 
-def with_band(
-    points: Sequence[BenefitPoint],
-    p_high: npt.ArrayLike,
-    is_high: npt.ArrayLike,
+def with_bands(
+    curves: Mapping[str, Sequence[BenefitPoint]],
+    models: Mapping[str, ModelScores],
     *,
     replicates: int,
     seed: int,
     confidence: float,
-) -> tuple[BenefitPoint, ...]:
-    """Add a pointwise band to a decision curve: percentile bootstrap intervals over patients.
+) -> dict[str, tuple[BenefitPoint, ...]]:
+    """Add pointwise bands to decision curves: percentile bootstrap intervals over patients.
 
-    The band tells how precisely a net benefit is known, not whether two models differ: their curves vary together over
-    resamples.
+    A band tells how precisely a net benefit is known, not whether two models differ: their curves vary together over
+    resamples. Models with as many patients share the resamples, which are drawn once.
 
     Args:
-        points: The curve, from :func:`net_benefit_curve`.
-        p_high: The probabilities of high grade.
-        is_high: The truths of the same patients, in the same order.
-        replicates: Number of resamples.
+        curves: The curve of each model, from :func:`net_benefit_curve`.
+        models: The scores of the patients from which each was computed.
+        replicates: Number of resamples; in very large tables fewer are drawn.
         seed: Seed of the resamples.
         confidence: Coverage probability at each point.
 
     Returns:
-        The points with their bounds.
+        The points of each model with their bounds.
 
     Raises:
         ScoresError: As :func:`net_benefit_curve`.
@@ -132,18 +132,53 @@ def with_band(
     Source:
         Vickers 2008, BMC Med Inform Decis Mak 8:53 (bootstrap intervals of net benefit).
 
-    >>> p_high, is_high = [0.1, 0.3, 0.6, 0.9], [0, 1, 0, 1]
+    >>> from nephrograde.evaluation.scores import ModelScores
+    >>> p_high, is_high = np.array([0.1, 0.3, 0.6, 0.9]), np.array([False, True, False, True])
     >>> points = net_benefit_curve(p_high, is_high, model="size", split="test", low=0.2, high=0.5)
-    >>> last = with_band(points, p_high, is_high, replicates=200, seed=1, confidence=0.95)[-1]
+    >>> scored = {"size": ModelScores(("A", "B", "C", "D"), is_high, p_high)}
+    >>> last = with_bands({"size": points}, scored, replicates=200, seed=1, confidence=0.95)["size"][-1]
     >>> last.low, last.net_benefit, last.high
     (-0.75, 0.0, 0.75)
     """
-    contributions = benefit_contributions(p_high, is_high, thresholds=[point.threshold for point in points])
-    low, high = percentile_bounds(
-        resampled_means(contributions, replicates=replicates, seed=seed), confidence=confidence
-    )
-    bounds = zip(low.tolist(), high.tolist(), strict=True)
-    return tuple(replace(point, low=a, high=b) for point, (a, b) in zip(points, bounds, strict=True))
+    called = {model: _Called.at([one.threshold for one in points], models[model]) for model, points in curves.items()}
+    resampled: dict[str, list[Means]] = {model: [] for model in curves}
+    for size in dict.fromkeys(len(models[model]) for model in curves):
+        for counts in drawn_counts(size, replicates=replicates, seed=seed):
+            for model, parts in resampled.items():
+                if len(models[model]) == size:
+                    parts.append(called[model].net_benefits(counts))
+    found = {}
+    for model, points in curves.items():
+        low, high = percentile_bounds(np.concatenate(resampled[model]), confidence=confidence)
+        bounds = zip(low.tolist(), high.tolist(), strict=True)
+        found[model] = tuple(replace(point, low=a, high=b) for point, (a, b) in zip(points, bounds, strict=True))
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Called:
+    """The patients of either grade, ranked once for all resamples, and how many of them each threshold leaves out."""
+
+    thresholds: FloatVector
+    ranked: tuple[Positions, Positions]
+    below: tuple[Positions, Positions]
+
+    @classmethod
+    def at(cls, thresholds: Sequence[float], patients: ModelScores) -> _Called:
+        p_high, is_high = probability_vectors(patients.p_high, patients.is_high)
+        of_grade = [np.flatnonzero(is_high), np.flatnonzero(~is_high)]
+        high, low = (grade[np.argsort(p_high[grade])] for grade in of_grade)
+        at = np.asarray(thresholds, dtype=np.float64)
+        return cls(at, (high, low), (np.searchsorted(p_high[high], at), np.searchsorted(p_high[low], at)))
+
+    def net_benefits(self, counts: Counts) -> Means:
+        """``resample × threshold``, by the definition of net benefit."""
+        up_to = [counts_up_to(counts, ranked) for ranked in self.ranked]
+        true_positives, false_positives = (
+            up[:, -1:] - np.take(up, below, axis=1) for up, below in zip(up_to, self.below, strict=True)
+        )
+        weights = self.thresholds / (1.0 - self.thresholds)
+        return np.asarray((true_positives - false_positives * weights) / counts.shape[1], dtype=np.float64)
 
 
 def benefit_contributions(

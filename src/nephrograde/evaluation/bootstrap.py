@@ -12,25 +12,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import place
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.remarks import Caution, Reason
-from nephrograde.evaluation.resample import MOST_DRAWS, affordable_replicates
+from nephrograde.evaluation.resample import MOST_DRAWS, affordable_replicates, counts_of, counts_up_to
 from nephrograde.evaluation.scores import paired_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import numpy.typing as npt
+
+    from nephrograde.evaluation.delong import Placements
+    from nephrograde.evaluation.resample import Counts
     from nephrograde.evaluation.scores import ModelScores
     from nephrograde.vocabulary import BoolVector, FloatVector
-
-Weights: TypeAlias = Annotated[npt.NDArray[np.int64], "resample patient"]
 
 DRAWS_AT_ONCE = 1_000_000
 """Patients drawn into memory at once: 8 MB for each array that holds them."""
@@ -74,12 +75,13 @@ def bootstrap_aucs(
     if replicates < 1:
         raise ScoresError(f"{replicates} bootstrap replicates. Give at least 1, preferably 2,000.")
     groups: dict[tuple[tuple[str, ...], bytes], dict[str, ModelScores]] = {}
+    placed: dict[str, Placements] = {}
     estimates: dict[str, Estimate] = {}
     for model, given in models.items():
         patients = given.select(tuple(sorted(given.patient_ids)))
         try:
             paired_vectors(patients.p_high, patients.is_high)
-            place(patients.p_high[np.newaxis], patients.is_high)
+            placed[model] = place(patients.p_high[np.newaxis], patients.is_high)
         except ScoresError as error:
             if error.reason is None:
                 raise
@@ -93,8 +95,8 @@ def bootstrap_aucs(
         if drawn < replicates:
             method += f"; {replicates} were asked for, too many for {truths.size} patients"
         resampled = _resample(group, truths, replicates=drawn, seed=seed, draws_at_once=draws_at_once)
-        for model, patients in group.items():
-            made = _estimate(patients, resampled[model], method, confidence=confidence)
+        for model in group:
+            made = _estimate(placed[model], resampled[model], method, confidence=confidence)
             estimates[model] = replace(made, confidence=confidence, replicates=drawn)
     return {model: estimates[model] for model in models}
 
@@ -113,7 +115,7 @@ def _resample(
     return {model: np.concatenate(aucs) for model, aucs in parts.items()}
 
 
-def _draw(n_high: int, n_low: int, *, replicates: int, seed: int, at_once: int) -> Iterator[tuple[Weights, Weights]]:
+def _draw(n_high: int, n_low: int, *, replicates: int, seed: int, at_once: int) -> Iterator[tuple[Counts, Counts]]:
     """How often each patient is in each resample, in batches; the batch size does not change the result."""
     stream = np.random.default_rng(seed)
     n = n_high + n_low
@@ -122,10 +124,9 @@ def _draw(n_high: int, n_low: int, *, replicates: int, seed: int, at_once: int) 
         yield _count(uniform[:, :n_high]), _count(uniform[:, n_high:])
 
 
-def _count(uniform: npt.NDArray[np.float64]) -> Weights:
-    resamples, patients = uniform.shape
-    chosen = (uniform * patients).astype(np.int64) + patients * np.arange(resamples)[:, np.newaxis]
-    return np.bincount(chosen.ravel(), minlength=resamples * patients).reshape(resamples, patients)
+def _count(uniform: npt.NDArray[np.float64]) -> Counts:
+    patients = uniform.shape[1]
+    return counts_of((uniform * patients).astype(np.int64), patients)
 
 
 class _Order:
@@ -135,25 +136,21 @@ class _Order:
     """
 
     def __init__(self, high: FloatVector, low: FloatVector) -> None:
-        self.low_order = np.argsort(low, kind="stable")
-        self.high_order = np.argsort(high, kind="stable")
+        self.low_order, self.high_order = np.argsort(low), np.argsort(high)
         ordered, ranked = low[self.low_order], high[self.high_order]
         self.below = np.searchsorted(ordered, ranked, side="left")
         self.below_or_tied = np.searchsorted(ordered, ranked, side="right")
 
-    def aucs(self, of_high: Weights, of_low: Weights) -> FloatVector:
+    def aucs(self, of_high: Counts, of_low: Counts) -> FloatVector:
         """The AUC of each resample, in integer arithmetic until the final division."""
-        resamples, n_low = of_low.shape
-        low_up_to = np.zeros((resamples, n_low + 1), dtype=np.int64)
-        np.cumsum(np.take(of_low, self.low_order, axis=1), axis=1, out=low_up_to[:, 1:])
-        twice = np.take(low_up_to, self.below, axis=1)
-        twice += np.take(low_up_to, self.below_or_tied, axis=1)
-        pairs = np.einsum("rp,rp->r", np.take(of_high, self.high_order, axis=1), twice)
-        return np.asarray(pairs / (2 * of_high.shape[1] * n_low), dtype=np.float64)
+        up_to = counts_up_to(of_low, self.low_order)
+        twice = np.take(up_to, self.below, axis=1)
+        twice += np.take(up_to, self.below_or_tied, axis=1)
+        pairs = np.einsum("rp,rp->r", np.take(of_high, self.high_order, axis=1), twice, dtype=np.int64)
+        return np.asarray(pairs / (2 * of_high.shape[1] * of_low.shape[1]), dtype=np.float64)
 
 
-def _estimate(patients: ModelScores, resampled: FloatVector, method: str, *, confidence: float) -> Estimate:
-    placements = place(patients.p_high[np.newaxis], patients.is_high)
+def _estimate(placements: Placements, resampled: FloatVector, method: str, *, confidence: float) -> Estimate:
     value = float(placements.aucs()[0])
     low, high = np.quantile(resampled, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
     note, caution = "", None
@@ -165,7 +162,8 @@ def _estimate(patients: ModelScores, resampled: FloatVector, method: str, *, con
         note = "no interval: one class has a single patient, drawn every time"
     if caution is not None:
         low, high = math.nan, math.nan
-    n, n_high = len(patients), placements.n_high
+    n_high = placements.n_high
+    n = n_high + placements.n_low
     return Estimate("auc_bootstrap", value, float(low), float(high), n, n_high, method, note, caution=caution)
 
 

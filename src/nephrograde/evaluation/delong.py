@@ -183,10 +183,11 @@ def two_sided_p(z: float) -> float:
 
 def _count_below(others: npt.NDArray[Any], own: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """For each value, the number of others below it, ties counting half: the midrank among the others."""
-    ordered = np.sort(others)
-    below = np.searchsorted(ordered, own, side="left")
-    below_or_tied = np.searchsorted(ordered, own, side="right")
-    return np.asarray((below + below_or_tied) / 2.0, dtype=np.float64)
+    order, ordered = np.argsort(own), np.sort(others)
+    ranked = own[order]  # values in order are found several times faster among the others
+    found = np.empty(own.size, dtype=np.float64)
+    found[order] = (np.searchsorted(ordered, ranked, side="left") + np.searchsorted(ordered, ranked, side="right")) / 2.0
+    return found
 
 
 def _spread(counts: ModelMatrix, others: int) -> Covariance:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.benefit import BenefitPoint, net_benefit_curve, with_band
+from nephrograde.evaluation.benefit import BenefitPoint, net_benefit_curve, with_bands
 from nephrograde.evaluation.bootstrap import bootstrap_aucs
 from nephrograde.evaluation.calibration import (
     CalibrationPoint,
@@ -45,16 +45,20 @@ from nephrograde.evaluation.scores import SPLITS, ModelScores, Scores, SplitName
 from nephrograde.evaluation.subgroup import SubgroupEstimate, estimate_subgroups
 from nephrograde.evaluation.tables import write_estimates, write_table
 from nephrograde.evaluation.threshold import Threshold, choose_threshold
-from nephrograde.evaluation.uncertainty import Uncertainty, estimate_uncertainty, write_uncertainty
+from nephrograde.evaluation.uncertainty import Uncertainty, joined, uncertainty_of, write_uncertainty
+from nephrograde.threads import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from nephrograde.evaluation.family import Arms
     from nephrograde.evaluation.frozen import Frozen
     from nephrograde.evaluation.tables import ModelEstimate
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import EvaluateSettings
+
+_MANY_ROWS = 20_000
+"""Rows of a score table from which on threads gain time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,22 +132,41 @@ def evaluate_scores(
     models = {model: scores.of(model, reported) for model in scores.models}
     values = {model: threshold.value for model, threshold in thresholds.items()}
     chosen = [model for model, threshold in thresholds.items() if threshold.rule is not Rule.FIXED]
-    calibration, net_benefit = _draw_curves(models, reported, settings)
+    calibrated = set(arms or ()).difference(fused)
+    confidence, margin, primary = settings.confidence, settings.margin, settings.primary
+    # Nothing below depends on anything else, so that the number of threads changes no number.
+    with side_by_side(None if len(scores.rows) >= _MANY_ROWS else 1) as workers:
+        bootstrapped = {split: workers.begin(_bootstrap, scores, split, settings) for split in SPLITS}
+        benefit = workers.begin(_net_benefit, models, reported, settings)
+        alone = [
+            workers.begin(
+                _evaluate_model,
+                scores,
+                model,
+                threshold,
+                settings,
+                reported=reported,
+                groups=groups or {},
+                is_calibrated=model in calibrated,
+                frozen=(frozen or {}).get(model),
+            )
+            for model, threshold in thresholds.items()
+        ]
+        compared = workers.begin(
+            compare_models, models, values, split=reported, confidence=confidence, arms=arms, primary=primary
+        )
+        equivalent = workers.begin(compare_equivalence, models, margin=margin, split=reported)
+    resampled = {split: made.result() for split, made in bootstrapped.items()}
+    parts = [made.result() for made in alone]
     return Evaluation(
-        _estimates(scores, thresholds, settings),
-        of_fitted_folds(
-            compare_models(
-                models, values, split=reported, confidence=settings.confidence, arms=arms, primary=settings.primary
-            ),
-            reported,
-            chosen=chosen,
-        ),
+        tuple(chain.from_iterable(part.with_bootstrap(resampled, thresholds) for part in parts)),
+        of_fitted_folds(compared.result(), reported, chosen=chosen),
         thresholds,
-        of_fitted_folds(compare_equivalence(models, margin=settings.margin, split=reported), reported),
-        calibration,
-        net_benefit,
-        _part(models, groups or {}, reported, settings),
-        estimate_uncertainty(scores, thresholds, settings, calibrated=set(arms or ()).difference(fused), frozen=frozen),
+        of_fitted_folds(equivalent.result(), reported),
+        tuple(chain.from_iterable(part.calibration for part in parts)),
+        benefit.result(),
+        tuple(chain.from_iterable(part.subgroups for part in parts)),
+        joined([part.uncertainty for part in parts]),
     )
 
 
@@ -190,22 +213,59 @@ def _require_both_grades(scores: Scores) -> None:
         raise ScoresError(f"All patients of the score table are {there} grade. Add patients of {other} grade.")
 
 
-def _estimates(
-    scores: Scores, thresholds: Mapping[str, Threshold], settings: EvaluateSettings
-) -> tuple[ModelEstimate, ...]:
-    """All measures of every model in the splits that it has."""
-    bootstrapped = {split: _bootstrap(scores, split, settings) for split in SPLITS}
-    found: list[ModelEstimate] = []
-    for model in scores.models:
-        for split in SPLITS:
-            patients = scores.of(model, split)
-            if len(patients):
-                made = _estimate_all(patients, thresholds[model], split, confidence=settings.confidence)
-                made.insert(1, pooled_if_out_of_fold(bootstrapped[split][model], split))
-                made = _say_constant(made, patients)
-                made.append(_threshold_row(thresholds[model], int(scores.of(model, "oof").is_high.sum())))
-                found += [(model, split, estimate) for estimate in made]
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class _OfModel:
+    """What is computed of one model alone; ``estimates`` by split, without those of the bootstrap."""
+
+    model: str
+    patients: Mapping[SplitName, ModelScores]
+    estimates: Mapping[SplitName, list[Estimate]]
+    calibration: tuple[CalibrationPoint, ...]
+    subgroups: tuple[SubgroupEstimate, ...]
+    uncertainty: Uncertainty
+
+    def with_bootstrap(
+        self, resampled: Mapping[SplitName, Mapping[str, Estimate]], thresholds: Mapping[str, Threshold]
+    ) -> Iterator[ModelEstimate]:
+        """All measures in the splits that the model has, in the order of the table."""
+        for split, measured in self.estimates.items():
+            first, *others = measured
+            made = [first, pooled_if_out_of_fold(resampled[split][self.model], split), *others]
+            made = _say_constant(made, self.patients[split])
+            oof = self.patients["oof"]
+            made.append(_threshold_row(thresholds[self.model], int(oof.is_high.sum())))
+            yield from ((self.model, split, estimate) for estimate in made)
+
+
+def _evaluate_model(
+    scores: Scores,
+    model: str,
+    threshold: Threshold,
+    settings: EvaluateSettings,
+    *,
+    reported: SplitName,
+    groups: Mapping[str, Mapping[str, str]],
+    is_calibrated: bool,
+    frozen: Frozen | None,
+) -> _OfModel:
+    patients = {split: scores.of(model, split) for split in SPLITS}
+    own, confidence = patients[reported], settings.confidence
+    return _OfModel(
+        model,
+        patients,
+        {
+            split: _estimate_all(patients[split], threshold, split, confidence=confidence)
+            for split in SPLITS
+            if len(patients[split])
+        },
+        calibration_curve(own.p_high, own.is_high, model=model, split=reported, confidence=confidence)
+        if len(own)
+        else (),
+        estimate_subgroups(
+            own, groups, model=model, split=reported, confidence=confidence, columns=settings.subgroups
+        ),
+        uncertainty_of(scores, model, threshold, settings, is_calibrated=is_calibrated, frozen=frozen),
+    )
 
 
 def _bootstrap(scores: Scores, split: SplitName, settings: EvaluateSettings) -> dict[str, Estimate]:
@@ -213,37 +273,20 @@ def _bootstrap(scores: Scores, split: SplitName, settings: EvaluateSettings) -> 
     return bootstrap_aucs(models, replicates=settings.bootstraps, seed=settings.seed, confidence=settings.confidence)
 
 
-def _draw_curves(
+def _net_benefit(
     models: Mapping[str, ModelScores], split: SplitName, settings: EvaluateSettings
-) -> tuple[tuple[CalibrationPoint, ...], tuple[BenefitPoint, ...]]:
+) -> tuple[BenefitPoint, ...]:
+    """The decision curve of every model, with its band."""
     low, high = settings.benefit_range
-    calibration: list[CalibrationPoint] = []
-    net_benefit: list[BenefitPoint] = []
-    for model, patients in models.items():
-        if len(patients):
-            both = patients.p_high, patients.is_high
-            calibration += calibration_curve(*both, model=model, split=split, confidence=settings.confidence)
-            points = net_benefit_curve(*both, model=model, split=split, low=low, high=high)
-            net_benefit += with_band(
-                points, *both, replicates=settings.bootstraps, seed=settings.seed, confidence=settings.confidence
-            )
-    return tuple(calibration), tuple(net_benefit)
-
-
-def _part(
-    models: Mapping[str, ModelScores],
-    groups: Mapping[str, Mapping[str, str]],
-    split: SplitName,
-    settings: EvaluateSettings,
-) -> tuple[SubgroupEstimate, ...]:
-    """The subgroups of every model."""
-    parts = (
-        estimate_subgroups(
-            patients, groups, model=model, split=split, confidence=settings.confidence, columns=settings.subgroups
-        )
+    curves = {
+        model: net_benefit_curve(patients.p_high, patients.is_high, model=model, split=split, low=low, high=high)
         for model, patients in models.items()
+        if len(patients)
+    }
+    banded = with_bands(
+        curves, models, replicates=settings.bootstraps, seed=settings.seed, confidence=settings.confidence
     )
-    return tuple(chain.from_iterable(parts))
+    return tuple(chain.from_iterable(banded.values()))
 
 
 def _threshold_row(threshold: Threshold, n_high: int) -> Estimate:

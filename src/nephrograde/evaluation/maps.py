@@ -63,9 +63,21 @@ class VennAbersMap:
         return np.asarray(low), np.asarray(high)
 
     def apply(self, p_high: FloatVector) -> FloatVector:
-        """Recalibrate probabilities: both are merged into the one with the smallest worst-case log loss."""
-        low, high = self.bounds(p_high)
-        return np.asarray(high / (1.0 - low + high), dtype=np.float64)
+        """Recalibrate probabilities."""
+        return merged(*self.bounds(p_high))
+
+
+def merged(low: FloatVector, high: FloatVector) -> FloatVector:
+    """Merge both probabilities of each patient into the one with the smallest worst-case log loss.
+
+    Args:
+        low: The smaller one, from :meth:`VennAbersMap.bounds`.
+        high: The larger one.
+
+    >>> merged(np.array([0.25]), np.array([0.75])).tolist()
+    [0.5]
+    """
+    return np.asarray(high / (1.0 - low + high), dtype=np.float64)
 
 
 Map: TypeAlias = PlattMap | IsotonicMap | VennAbersMap

@@ -85,9 +85,8 @@ def _lower_hull(x: FloatVector, y: FloatVector) -> list[tuple[float, float]]:
     """
     while x.size > _FEW:
         keeps = np.ones(x.size, dtype=np.bool_)
-        x_a, x_b = x[1:-1] - x[:-2], x[2:] - x[:-2]
-        y_a, y_b = y[1:-1] - y[:-2], y[2:] - y[:-2]
-        keeps[1:-1] = x_a * y_b - y_a * x_b > 0.0
+        across, up = np.diff(x), np.diff(y)
+        keeps[1:-1] = across[:-1] * up[1:] > up[:-1] * across[1:]
         removed = x.size - int(keeps.sum())
         x, y = x[keeps], y[keeps]
         if removed < x.size // 20:

@@ -15,8 +15,12 @@ import numpy.typing as npt
 from nephrograde.errors import ScoresError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nephrograde.vocabulary import FloatVector
 
+Counts: TypeAlias = Annotated[npt.NDArray[np.int32], "resample patient"]
+Positions: TypeAlias = Annotated[npt.NDArray[np.int64], "position"]
 Contributions: TypeAlias = Annotated[npt.NDArray[np.float64], "patient quantity"]
 Means: TypeAlias = Annotated[npt.NDArray[np.float64], "resample quantity"]
 
@@ -64,20 +68,70 @@ def resampled_means(contributions: Contributions, *, replicates: int, seed: int)
     >>> means.shape, round(float(means.mean()), 1), sorted(set(means[:, 0].tolist()))
     ((1000, 1), 0.5, [0.0, 0.5, 1.0])
     """
-    patients = len(contributions)
+    parts = [
+        counts.astype(np.float64) @ contributions / len(contributions)
+        for counts in drawn_counts(len(contributions), replicates=replicates, seed=seed)
+    ]
+    return np.concatenate(parts)
+
+
+def drawn_counts(patients: int, *, replicates: int, seed: int) -> Iterator[Counts]:
+    """Draw resamples: how often each patient is in each of them.
+
+    Args:
+        patients: Number of patients.
+        replicates: Number of resamples; in very large tables fewer are drawn.
+        seed: Seed of the random stream.
+
+    Returns:
+        Several resamples at a time; each has as many patients as there are.
+
+    Raises:
+        ScoresError: No patient, or fewer than one replicate.
+
+    >>> [counts.sum(axis=1).tolist() for counts in drawn_counts(4, replicates=3, seed=1)]
+    [[4, 4, 4]]
+    """
     if not patients or replicates < 1:
         raise ScoresError(f"{replicates} resamples of {patients} patients. Give at least one of each.")
     drawn = affordable_replicates(replicates, patients)
     stream = np.random.default_rng(seed)
     at_once = max(1, _DRAWS_AT_ONCE // patients)
-    parts = []
     for start in range(0, drawn, at_once):
-        resamples = min(at_once, drawn - start)
-        chosen = stream.integers(0, patients, (resamples, patients))
-        chosen += patients * np.arange(resamples)[:, np.newaxis]
-        counts = np.bincount(chosen.ravel(), minlength=resamples * patients).reshape(resamples, patients)
-        parts.append(counts.astype(np.float64) @ contributions / patients)
-    return np.concatenate(parts)
+        yield counts_of(stream.integers(0, patients, (min(at_once, drawn - start), patients)), patients)
+
+
+def counts_of(chosen: npt.NDArray[np.int64], patients: int) -> Counts:
+    """Count how often each patient was chosen.
+
+    Args:
+        chosen: The patients that were drawn, ``resample × draw``, as numbers from 0; changed in place.
+        patients: Number of patients.
+
+    >>> counts_of(np.array([[0, 0, 2], [1, 1, 1]]), 3).tolist()
+    [[2, 0, 1], [0, 3, 0]]
+    """
+    chosen += patients * np.arange(len(chosen))[:, np.newaxis]
+    counts = np.bincount(chosen.ravel(), minlength=len(chosen) * patients)
+    return counts.reshape(len(chosen), patients).astype(np.int32)  # read three times as fast as the default
+
+
+def counts_up_to(counts: Counts, ranked: Positions) -> Counts:
+    """Add up how often patients are in each resample, from the lowest score to the highest.
+
+    Args:
+        counts: How often each patient is in each resample.
+        ranked: The patients, or some of them, by increasing score.
+
+    Returns:
+        ``resample × rank``: how often one of the first 0, 1, 2 … of these patients is in the resample.
+
+    >>> counts_up_to(np.array([[2, 0, 1]], dtype=np.int32), np.array([2, 0, 1])).tolist()
+    [[0, 1, 3, 3]]
+    """
+    up_to = np.zeros((len(counts), ranked.size + 1), dtype=np.int32)
+    np.cumsum(np.take(counts, ranked, axis=1), axis=1, dtype=np.int32, out=up_to[:, 1:])
+    return up_to
 
 
 def percentile_bounds(resampled: Means, *, confidence: float) -> tuple[FloatVector, FloatVector]:

@@ -150,27 +150,73 @@ def estimate_uncertainty(
     >>> [(row.kind.value, round(row.high_from, 2), round(row.low_to, 2)) for row in found.cutoffs]
     [('by-class', 0.2, 0.8), ('marginal', 0.2, 0.8)]
     """
+    return joined(
+        [
+            uncertainty_of(
+                scores,
+                model,
+                thresholds[model],
+                settings,
+                is_calibrated=model in calibrated,
+                frozen=(frozen or {}).get(model),
+            )
+            for model in scores.models
+        ]
+    )
+
+
+def uncertainty_of(
+    scores: Scores,
+    model: str,
+    threshold: Threshold,
+    settings: EvaluateSettings,
+    *,
+    is_calibrated: bool = False,
+    frozen: Frozen | None = None,
+) -> Uncertainty:
+    """Do for one model of a score table what :func:`estimate_uncertainty` does for all.
+
+    Args:
+        scores: The score table.
+        model: The model id.
+        threshold: Its frozen threshold.
+        settings: ``[evaluate]`` of the study.
+        is_calibrated: Whether its scores were calibrated on all out-of-fold patients.
+        frozen: What it brings along if it is from elsewhere.
+    """
+    oof = scores.of(model, "oof")
     recalibrations: list[RecalibrationRow] = []
-    cutoffs: list[ConformalRow] = []
     referrals: list[ReferralRow] = []
     judged: list[tuple[CrossFitted, str, SplitName]] = []
-    for model in scores.models:
-        oof = scores.of(model, "oof")
-        own = (frozen or {}).get(model)
-        cutoffs += _cutoffs(model, oof, settings) if own is None else _frozen_cutoffs(model, own)
-        calibrated_on = (len(oof), int(oof.is_high.sum())) if own is None else (own.n, own.n_high)
-        for split in SPLITS:
-            patients_of_split = scores.of(model, split)
-            fitted = _fit(scores, model, split, settings) if own is None else own.apply(patients_of_split)
-            if fitted is None or not len(patients_of_split):
-                continue
-            judged.append((fitted, model, split))
-            is_calibrated = split == "oof" and model in calibrated
-            recalibrations += _recalibrations(fitted, settings, model=model, split=split, is_calibrated=is_calibrated)
-            referrals += estimate_referral(
-                fitted, thresholds[model], settings, calibrated_on=calibrated_on, model=model, split=split
-            )
+    cutoffs = _cutoffs(model, oof, settings) if frozen is None else _frozen_cutoffs(model, frozen)
+    calibrated_on = (len(oof), int(oof.is_high.sum())) if frozen is None else (frozen.n, frozen.n_high)
+    for split in SPLITS:
+        patients = scores.of(model, split)
+        fitted = _fit(scores, model, split, settings) if frozen is None else frozen.apply(patients)
+        if fitted is None or not len(patients):
+            continue
+        judged.append((fitted, model, split))
+        recalibrations += _recalibrations(
+            fitted, settings, model=model, split=split, is_calibrated=is_calibrated and split == "oof"
+        )
+        referrals += estimate_referral(
+            fitted, threshold, settings, calibrated_on=calibrated_on, model=model, split=split
+        )
     return Uncertainty(tuple(recalibrations), tuple(cutoffs), tuple(referrals), _rows_of(judged))
+
+
+def joined(parts: Sequence[Uncertainty]) -> Uncertainty:
+    """Join the tables of several models.
+
+    Args:
+        parts: Of one model each.
+    """
+    return Uncertainty(
+        tuple(chain.from_iterable(part.recalibrations for part in parts)),
+        tuple(chain.from_iterable(part.cutoffs for part in parts)),
+        tuple(chain.from_iterable(part.referrals for part in parts)),
+        JudgedRows(lambda: chain.from_iterable(part.patients for part in parts)),
+    )
 
 
 def write_uncertainty(found: Uncertainty, run: RunFolder) -> None:
