@@ -1,23 +1,31 @@
-"""The greatest convex minorant of cumulative sums: isotonic regression with one more patient at every score.
+"""Isotonic regression with one more patient at every score.
 
 Cumulative sums of patients and high-grade patients are points of the plane, one per distinct score. The slopes of their
 lower hull are the isotonic regression. One more high-grade patient at a score moves the points before it to the left
-and down by one, and only the tangent of both parts is needed. Along the scores it moves rarely, so that long stretches
-are compared at once. All numbers are integers below 2⁵³ until the final division, so nothing is rounded before it.
+and down by one. The regression at that score is then the greatest slope, over all points before it, of the least slope
+from there to a point behind it (the max–min formula). Two facts save most of the work. Only corners of the lower hull
+of the unmoved points can be the points behind: a point above an edge of this hull also lies above the line sought. And
+so the least slope from a point does not depend on the score, as long as the score is not before the point: the greatest
+one is a running maximum.
+
+All numbers are integers below 2⁵³ until the division, and of integers below 2²⁶ two quotients that differ are also
+different as floating-point numbers, so nothing is lost by rounding.
+
+Source: max–min formula: Robertson, Wright & Dykstra 1988, Order Restricted Statistical Inference, section 1.4.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from nephrograde.vocabulary import FloatVector
 
-_ONE_BY_ONE = 8
-"""Scores that are compared one by one before many are compared at once."""
-_AT_ONCE = 64
 _FEW = 200
 """Points that are no longer removed at once."""
 
@@ -33,48 +41,54 @@ def isotonic_with_one_more(counts: FloatVector, highs: FloatVector) -> FloatVect
         The share of high grade at each score.
 
     Source:
-        Vovk, Petej & Fedorova 2015, NIPS 28:892, algorithms 1 and 2.
+        Vovk, Petej & Fedorova 2015, NIPS 28:892, algorithms 1 and 2, which give the same numbers score by score.
 
     >>> isotonic_with_one_more(np.array([1.0, 1.0, 2.0]), np.array([0.0, 1.0, 1.0])).round(2).tolist()
     [0.5, 0.75, 0.75]
     """
     x, y = np.concatenate([[0.0], np.cumsum(counts)]), np.concatenate([[0.0], np.cumsum(highs)])
-    right = _lower_hull(np.concatenate([[-1.0], x]), np.concatenate([[-1.0], y]))[1:]
-    x_left, y_left, at = -1.0, -1.0, 0
-    x_right, y_right = right[at]
-    found = np.empty(counts.size)
-    k = 0
-    while k < counts.size:
-        after = _first_below((x_left, y_left), (x_right, y_right), (x, y), k + 1)
-        found[k:after] = (y_right - y_left) / (x_right - x_left)
-        if after == counts.size:
-            break
-        k, x_left, y_left = after, float(x[after]) - 1.0, float(y[after]) - 1.0
-        while at + 1 < len(right) and _turn((x_left, y_left), right[at], right[at + 1]) <= 0.0:
-            at += 1
-        x_right, y_right = right[at]
-    return found
+    hull = np.array(_lower_hull(np.concatenate([[-1.0], x]), np.concatenate([[-1.0], y]))[1:])
+    corners = np.searchsorted(x, hull[:, 0])
+    behind = np.repeat(np.arange(corners.size), np.diff(corners, prepend=0))
+    lines = _Lines(x[:-1] - 1.0, y[:-1] - 1.0, hull[:, 0], hull[:, 1], behind)
+    # First from the corners, which give most of the greatest slopes; then from those points only that may exceed them.
+    found = np.full(counts.size, -np.inf)
+    before = np.concatenate([[0], corners[:-1]])
+    found[before] = lines.least(before)
+    np.maximum.accumulate(found, out=found)
+    higher = np.flatnonzero(lines.slopes(np.arange(counts.size), behind) > found)
+    found[higher] = np.maximum(found[higher], lines.least(higher))
+    return np.asarray(np.maximum.accumulate(found), dtype=np.float64)
 
 
-def _first_below(
-    left: tuple[float, float], right: tuple[float, float], points: tuple[FloatVector, FloatVector], start: int
-) -> int:
-    """The first point from ``start`` below the line when moved left and down by one; the number of scores if none."""
-    x, y = points
-    scores = x.size - 1
-    x_ahead, y_ahead = right[0] - left[0], right[1] - left[1]
-    for k in range(start, min(start + _ONE_BY_ONE, scores)):
-        if x_ahead * (y[k] - 1.0 - left[1]) < y_ahead * (x[k] - 1.0 - left[0]):
-            return k
-    begin, many = start + _ONE_BY_ONE, _AT_ONCE
-    while begin < scores:
-        part = slice(begin, min(begin + many, scores))
-        below = x_ahead * (y[part] - 1.0 - left[1]) < y_ahead * (x[part] - 1.0 - left[0])
-        where = int(below.argmax())
-        if below[where]:
-            return begin + where
-        begin, many = begin + many, 2 * many
-    return scores
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lines:
+    """Lines from moved points (``left``) to corners of the hull (``right``); ``behind`` is the first one behind each."""
+
+    left_x: FloatVector
+    left_y: FloatVector
+    right_x: FloatVector
+    right_y: FloatVector
+    behind: npt.NDArray[np.int64]
+
+    def slopes(self, points: npt.NDArray[np.int64], corners: npt.NDArray[np.int64]) -> FloatVector:
+        """The slope from each point to its corner."""
+        up, across = self.right_y[corners] - self.left_y[points], self.right_x[corners] - self.left_x[points]
+        return np.asarray(up / across, dtype=np.float64)
+
+    def least(self, points: npt.NDArray[np.int64]) -> FloatVector:
+        """The least slope from each point to a corner behind it: along a hull, slopes fall and then rise."""
+        corners = self.behind[points]
+        found = self.slopes(points, corners)
+        falling = np.flatnonzero(corners + 1 < self.right_x.size)
+        while falling.size:
+            next_slopes = self.slopes(points[falling], corners[falling] + 1)
+            falls = next_slopes < found[falling]
+            falling, next_slopes = falling[falls], next_slopes[falls]
+            corners[falling] += 1
+            found[falling] = next_slopes
+            falling = falling[corners[falling] + 1 < self.right_x.size]
+        return found
 
 
 def _lower_hull(x: FloatVector, y: FloatVector) -> list[tuple[float, float]]:

@@ -149,9 +149,9 @@ def estimate_out_of_fold(patients: ModelScores, *, confidence: float) -> list[Es
         ScoresError: One class only, or no patient.
     """
     pooled = auc(patients.p_high, patients.is_high, confidence=confidence)
-    folds = patients.known_folds
     made = []
-    if folds is not None:
+    if patients.known_folds is not None:
+        folds = np.array(patients.known_folds)
         try:
             made = [
                 method(patients.p_high, patients.is_high, folds, confidence=confidence)

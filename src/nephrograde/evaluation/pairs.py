@@ -140,25 +140,26 @@ def auc_differences(pairs: Sequence[Pair]) -> list[AucDifference]:
     Source:
         DeLong 1988.
     """
-    groups: dict[_Key, dict[str, FloatVector]] = {}
-    for pair in pairs:
-        group = groups.setdefault(_key(pair), {})
-        group[pair.model_a], group[pair.model_b] = pair.a.p_high, pair.b.p_high
-    measured: dict[_Key, Placements | FoldAreas] = {}
+    numbers: dict[_Key, int] = {}
+    group_of = [numbers.setdefault(_key(pair), len(numbers)) for pair in pairs]
+    groups: list[dict[str, FloatVector]] = [{} for _ in numbers]
+    for pair, group in zip(pairs, group_of, strict=True):
+        groups[group] |= {pair.model_a: pair.a.p_high, pair.model_b: pair.b.p_high}
+    folds_of = [folds for _, folds in numbers]
+    measured: dict[int, Placements | FoldAreas] = {}
     differences = []
-    for pair in pairs:
+    for pair, group in zip(pairs, group_of, strict=True):
         truths = pair.a.is_high
         if not len(pair.a):
             differences.append(AucDifference(pair, math.nan, math.nan, Reason.NO_COMMON_PATIENTS))
         elif truths.all() or not truths.any():
             differences.append(AucDifference(pair, math.nan, math.nan, Reason.ONE_GRADE))
         else:
-            key = _key(pair)
-            group = groups[key]
-            if key not in measured:
-                measured[key] = _measure(np.stack(list(group.values())), truths, key[1])
-            position = [list(group).index(model) for model in (pair.model_a, pair.model_b)]
-            differences.append(_difference(pair, measured[key], position))
+            scored = groups[group]
+            if group not in measured:
+                measured[group] = _measure(np.stack(list(scored.values())), truths, folds_of[group])
+            position = [list(scored).index(model) for model in (pair.model_a, pair.model_b)]
+            differences.append(_difference(pair, measured[group], position))
     return differences
 
 
