@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.benefit import BenefitPoint, benefit_contributions, net_benefit_curve, with_band
+from nephrograde.evaluation.benefit import BenefitPoint, benefit_contributions, net_benefit_curve, with_bands
 from nephrograde.evaluation.metrics import confusion
+from nephrograde.evaluation.resample import percentile_bounds, resampled_means
+from nephrograde.evaluation.scores import ModelScores
 
 
 def test_net_benefit_of_ten_patients_by_hand() -> None:
@@ -82,14 +85,50 @@ def test_contributions_average_to_the_net_benefit() -> None:
     assert means.tolist() == pytest.approx([p.net_benefit for p in points], abs=1e-12)
 
 
+def drawn(n: int, *, seed: int, decimals: int = 2) -> ModelScores:
+    chance = np.random.default_rng(seed)
+    truths = chance.random(n) < 0.45
+    p_high = np.clip(0.3 * truths + 0.7 * chance.random(n), 0, 1).round(decimals)
+    return ModelScores(tuple(f"P{k}" for k in range(n)), truths, p_high)
+
+
+def curves_of(models: dict[str, ModelScores]) -> dict[str, tuple[BenefitPoint, ...]]:
+    return {
+        model: net_benefit_curve(one.p_high, one.is_high, model=model, split="test", low=0.2, high=0.4)
+        for model, one in models.items()
+    }
+
+
+def test_bands_are_percentiles_of_the_mean_contributions_of_resamples() -> None:
+    models = {"a": drawn(90, seed=1), "b": drawn(61, seed=2), "c": drawn(90, seed=3, decimals=1)}
+    curves = curves_of(models)
+    banded = with_bands(curves, models, replicates=301, seed=7, confidence=0.9)
+    assert list(banded) == ["a", "b", "c"]
+    for model, one in models.items():
+        at = [point.threshold for point in curves[model]]
+        contributions = benefit_contributions(one.p_high, one.is_high, thresholds=at)
+        low, high = percentile_bounds(resampled_means(contributions, replicates=301, seed=7), confidence=0.9)
+        assert [point.low for point in banded[model]] == pytest.approx(low.tolist(), abs=1e-12)
+        assert [point.high for point in banded[model]] == pytest.approx(high.tolist(), abs=1e-12)
+        assert [replace(p, low=0, high=0) for p in banded[model]] == [replace(p, low=0, high=0) for p in curves[model]]
+
+
 def test_band_is_seeded_and_close_to_the_standard_error() -> None:
-    chance = np.random.default_rng(4)
-    truths = chance.random(400) < 0.45
-    p_high = np.clip(0.3 * truths + 0.7 * chance.random(400), 0, 1)
-    points = net_benefit_curve(p_high, truths, model="m", split="test", low=0.2, high=0.4)
-    banded = with_band(points, p_high, truths, replicates=2000, seed=7, confidence=0.95)
-    assert banded == with_band(points, p_high, truths, replicates=2000, seed=7, confidence=0.95)
-    errors = benefit_contributions(p_high, truths, thresholds=[p.threshold for p in points]).std(axis=0) / np.sqrt(400)
+    models = {"m": drawn(400, seed=4, decimals=9)}
+    points = curves_of(models)["m"]
+    banded = with_bands({"m": points}, models, replicates=2000, seed=7, confidence=0.95)["m"]
+    assert banded == with_bands({"m": points}, models, replicates=2000, seed=7, confidence=0.95)["m"]
+    assert banded != with_bands({"m": points}, models, replicates=2000, seed=8, confidence=0.95)["m"]
+    contributions = benefit_contributions(
+        models["m"].p_high, models["m"].is_high, thresholds=[p.threshold for p in points]
+    )
+    errors = contributions.std(axis=0) / np.sqrt(400)
     widths = np.array([p.high - p.low for p in banded])
     assert np.abs(widths / (2 * 1.96 * errors) - 1).max() < 0.06
     assert all(p.low < p.net_benefit < p.high for p in banded)
+
+
+def test_a_band_needs_a_resample() -> None:
+    models = {"m": drawn(20, seed=4)}
+    with pytest.raises(ScoresError, match="0 resamples of 20 patients"):
+        with_bands(curves_of(models), models, replicates=0, seed=7, confidence=0.95)
