@@ -227,6 +227,25 @@ def _near_files(table_path: Path) -> str:
     return "Correct the path; relative paths in a study file start from its folder."
 
 
+def cell_text(text: str) -> str:
+    r"""Return the text of a cell: without the apostrophe that keeps spreadsheets from running it, and stripped.
+
+    >>> cell_text(" P1\u200b "), cell_text("'=1+1")
+    ('P1', '=1+1')
+    """
+    return strip_cell(as_read(text))
+
+
+def frame_headings(frame: pd.DataFrame) -> list[str]:
+    r"""The headings of a DataFrame as those of a file are read.
+
+    >>> import pandas as pd
+    >>> frame_headings(pd.DataFrame({" p_high\n": [0.5]}))
+    ['p_high']
+    """
+    return [clean_heading(as_read(str(name))) for name in frame.columns]
+
+
 def _split_headings(
     name: str, filled: Sequence[tuple[int, list[str]]]
 ) -> tuple[tuple[str, ...], tuple[tuple[int, dict[str, str]], ...], list[Problem]]:

@@ -57,9 +57,7 @@ class Workers:
     def __init__(self, pool: ThreadPoolExecutor | None) -> None:
         self._pool = pool
 
-    def begin(
-        self, work: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs
-    ) -> Future[_Result]:
+    def begin(self, work: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> Future[_Result]:
         """Begin a piece of work; an error that it raises is raised by ``result()``, or here without a pool.
 
         Args:

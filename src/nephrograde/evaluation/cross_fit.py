@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeAlias, overload
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.scores import ModelScores, SplitName
     from nephrograde.vocabulary import BoolVector, FloatVector
 
+Block: TypeAlias = "Mapping[str, Sequence[Any] | npt.NDArray[Any]]"
+"""Rows by column."""
 FoldVector: TypeAlias = Annotated[npt.NDArray[np.int64], "patient"]
 
 DRAWN_FOLDS = 10
@@ -79,6 +81,32 @@ class CrossFitted:
         """How out-of-fold patients were judged, in English."""
         return "cross-fitted over folds" + (" drawn at random" if self.is_drawn else "")
 
+    def columns(self, model: str, split: SplitName) -> Block:
+        """Give the fields of :class:`CalibratedScore` by name, each of all patients.
+
+        Args:
+            model: The model id.
+            split: Of the scores.
+        """
+        patients, count = self.patients, len(self.patients)
+        nothing = np.full(count, math.nan)
+        nobody: tuple[GradeSet | None, ...] = (None,) * count
+        ways = {way.name.lower(): self.probabilities.get(way, nothing) for way in Way}
+        low, high = self.bounds or (nothing, nothing)
+        sets = {kind.name.lower(): self.sets.get(kind, nobody) for kind in SetKind}
+        return {
+            "patient_id": patients.patient_ids,
+            "model": (model,) * count,
+            "split": (split,) * count,
+            "fold": patients.folds or nobody,
+            "is_high": patients.is_high.astype(np.int64),
+            "p_high": patients.p_high,
+            **ways,
+            "venn_abers_low": low,
+            "venn_abers_high": high,
+            **sets,
+        }
+
     def rows(self, model: str, split: SplitName) -> Iterator[CalibratedScore]:
         """Give a row per patient.
 
@@ -86,23 +114,11 @@ class CrossFitted:
             model: The model id.
             split: Of the scores.
         """
-        patients = self.patients
-        nothing = [math.nan] * len(patients)
-        nobody: tuple[GradeSet | None, ...] = (None,) * len(patients)
-        by_way = [self.probabilities[way].tolist() if way in self.probabilities else nothing for way in Way]
-        low, high = (bound.tolist() for bound in self.bounds) if self.bounds else (nothing, nothing)
         columns = (
-            patients.patient_ids,
-            patients.folds or nobody,
-            patients.is_high.astype(int).tolist(),
-            patients.p_high.tolist(),
-            *by_way,
-            low,
-            high,
-            *(self.sets.get(kind, nobody) for kind in SetKind),
+            column.tolist() if isinstance(column, np.ndarray) else column
+            for column in self.columns(model, split).values()
         )
-        for patient_id, fold, *values in zip(*columns, strict=True):
-            yield CalibratedScore(patient_id, model, split, fold, *values)
+        yield from map(CalibratedScore, *columns)
 
 
 class JudgedRows(Sequence[CalibratedScore]):
@@ -110,10 +126,17 @@ class JudgedRows(Sequence[CalibratedScore]):
 
     Args:
         give: Makes or reads the rows.
+        blocks: Gives them by column, some at a time; None if that is to be made from the rows.
     """
 
-    def __init__(self, give: Callable[[], Iterable[CalibratedScore]]) -> None:
-        self._give = give
+    def __init__(
+        self, give: Callable[[], Iterable[CalibratedScore]], blocks: Callable[[], Iterable[Block]] | None = None
+    ) -> None:
+        self._give, self._blocks = give, blocks
+
+    def blocks(self) -> Iterable[Block]:
+        """Give the rows by column, some at a time."""
+        return _by_column(self) if self._blocks is None else self._blocks()
 
     def __iter__(self) -> Iterator[CalibratedScore]:
         return iter(self._give())
@@ -136,6 +159,20 @@ class JudgedRows(Sequence[CalibratedScore]):
 
     def __hash__(self) -> int:
         return hash(tuple(self))
+
+
+def blocks_of(rows: Sequence[CalibratedScore]) -> Iterable[Block]:
+    """Give rows by column, some at a time.
+
+    Args:
+        rows: Made lazily or not.
+    """
+    return rows.blocks() if isinstance(rows, JudgedRows) else _by_column(rows)
+
+
+def _by_column(rows: Sequence[CalibratedScore]) -> Iterable[Block]:
+    listed = list(rows)
+    return [{one.name: [getattr(row, one.name) for row in listed] for one in fields(CalibratedScore)}]
 
 
 def cross_fit(oof: ModelScores, *, error: float, seed: int) -> CrossFitted:

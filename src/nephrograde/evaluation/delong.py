@@ -186,7 +186,9 @@ def _count_below(others: npt.NDArray[Any], own: npt.NDArray[Any]) -> npt.NDArray
     order, ordered = np.argsort(own), np.sort(others)
     ranked = own[order]  # values in order are found several times faster among the others
     found = np.empty(own.size, dtype=np.float64)
-    found[order] = (np.searchsorted(ordered, ranked, side="left") + np.searchsorted(ordered, ranked, side="right")) / 2.0
+    found[order] = (
+        np.searchsorted(ordered, ranked, side="left") + np.searchsorted(ordered, ranked, side="right")
+    ) / 2.0
     return found
 
 

@@ -138,15 +138,12 @@ def evaluate_scores(
     with side_by_side(None if len(scores.rows) >= _MANY_ROWS else 1) as workers:
         bootstrapped = {split: workers.begin(_bootstrap, scores, split, settings) for split in SPLITS}
         benefit = workers.begin(_net_benefit, models, reported, settings)
-        alone = [
+        alone = _Alone(scores, settings, reported, groups or {})
+        begun = [
             workers.begin(
-                _evaluate_model,
-                scores,
+                alone.evaluate,
                 model,
                 threshold,
-                settings,
-                reported=reported,
-                groups=groups or {},
                 is_calibrated=model in calibrated,
                 frozen=(frozen or {}).get(model),
             )
@@ -157,7 +154,7 @@ def evaluate_scores(
         )
         equivalent = workers.begin(compare_equivalence, models, margin=margin, split=reported)
     resampled = {split: made.result() for split, made in bootstrapped.items()}
-    parts = [made.result() for made in alone]
+    parts = [made.result() for made in begun]
     return Evaluation(
         tuple(chain.from_iterable(part.with_bootstrap(resampled, thresholds) for part in parts)),
         of_fitted_folds(compared.result(), reported, chosen=chosen),
@@ -205,7 +202,12 @@ def write_statistics(evaluation: Evaluation, run: RunFolder) -> None:
 
 
 def _require_both_grades(scores: Scores) -> None:
-    grades = {row.is_high for row in scores.rows}
+    grades = {
+        bool(truth)
+        for model in scores.models
+        for split in SPLITS
+        for truth in np.unique(scores.of(model, split).is_high)
+    }
     if not grades:
         raise ScoresError("The score table has no rows. Write one row per patient and model.")
     if len(grades) == 1:
@@ -237,35 +239,34 @@ class _OfModel:
             yield from ((self.model, split, estimate) for estimate in made)
 
 
-def _evaluate_model(
-    scores: Scores,
-    model: str,
-    threshold: Threshold,
-    settings: EvaluateSettings,
-    *,
-    reported: SplitName,
-    groups: Mapping[str, Mapping[str, str]],
-    is_calibrated: bool,
-    frozen: Frozen | None,
-) -> _OfModel:
-    patients = {split: scores.of(model, split) for split in SPLITS}
-    own, confidence = patients[reported], settings.confidence
-    return _OfModel(
-        model,
-        patients,
-        {
-            split: _estimate_all(patients[split], threshold, split, confidence=confidence)
-            for split in SPLITS
-            if len(patients[split])
-        },
-        calibration_curve(own.p_high, own.is_high, model=model, split=reported, confidence=confidence)
-        if len(own)
-        else (),
-        estimate_subgroups(
-            own, groups, model=model, split=reported, confidence=confidence, columns=settings.subgroups
-        ),
-        uncertainty_of(scores, model, threshold, settings, is_calibrated=is_calibrated, frozen=frozen),
-    )
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """Evaluates models alone; holds what all of them share."""
+
+    scores: Scores
+    settings: EvaluateSettings
+    reported: SplitName
+    groups: Mapping[str, Mapping[str, str]]
+
+    def evaluate(self, model: str, threshold: Threshold, *, is_calibrated: bool, frozen: Frozen | None) -> _OfModel:
+        settings, reported, confidence = self.settings, self.reported, self.settings.confidence
+        patients = {split: self.scores.of(model, split) for split in SPLITS}
+        own = patients[reported]
+        both = own.p_high, own.is_high
+        return _OfModel(
+            model,
+            patients,
+            {
+                split: _estimate_all(patients[split], threshold, split, confidence=confidence)
+                for split in SPLITS
+                if len(patients[split])
+            },
+            calibration_curve(*both, model=model, split=reported, confidence=confidence) if len(own) else (),
+            estimate_subgroups(
+                own, self.groups, model=model, split=reported, confidence=confidence, columns=settings.subgroups
+            ),
+            uncertainty_of(self.scores, model, threshold, settings, is_calibrated=is_calibrated, frozen=frozen),
+        )
 
 
 def _bootstrap(scores: Scores, split: SplitName, settings: EvaluateSettings) -> dict[str, Estimate]:

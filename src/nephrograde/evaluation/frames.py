@@ -6,18 +6,23 @@ Nothing is read from or written to disk, and no image or network is needed: the 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import chain
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nephrograde.evaluation.benefit import BenefitPoint
 from nephrograde.evaluation.calibration import CalibrationPoint
 from nephrograde.evaluation.compare import Comparison
-from nephrograde.evaluation.cross_fit import CalibratedScore
+from nephrograde.evaluation.cross_fit import CalibratedScore, blocks_of
 from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.evaluation import Evaluation, check_primary, evaluate_scores
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.referral import ReferralRow
+from nephrograde.evaluation.score_frame import read_frame
 from nephrograde.evaluation.score_table import open_scores, parse_groups, parse_scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.evaluation.uncertainty import ConformalRow, RecalibrationRow
@@ -27,9 +32,10 @@ from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     import pandas as pd
+
+    from nephrograde.evaluation.cross_fit import Block
 
 
 SHOWN = 8
@@ -119,6 +125,10 @@ def evaluate_frame(
     [0.889, 0.261, 0.995]
     """
     settings = settings or EvaluateSettings()
+    read = None if isinstance(scores, Sheet | str | Path) else read_frame(scores, columns, settings.subgroups)
+    if read is not None:
+        check_primary(read.scores, settings)
+        return as_frames(evaluate_scores(read.scores, settings, read.groups))
     sheet = scores if isinstance(scores, Sheet) else open_scores(scores, encoding, columns)
     groups = parse_groups(sheet, settings.subgroups)
     if LESION_COLUMN in sheet.headings:
@@ -151,7 +161,7 @@ def as_frames(result: Evaluation) -> Evaluated:
         recalibration=_frame_of(result.uncertainty.recalibrations, RecalibrationRow),
         conformal=_frame_of(result.uncertainty.cutoffs, ConformalRow),
         referral=_frame_of(result.uncertainty.referrals, ReferralRow),
-        calibrated=_frame_of(result.uncertainty.patients, CalibratedScore),
+        calibrated=_frame_of_blocks(blocks_of(result.uncertainty.patients), CalibratedScore),
     )
 
 
@@ -165,3 +175,21 @@ def _frame(rows: Iterable[Sequence[Any]], columns: list[str]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(list(rows), columns=columns)
+
+
+def _frame_of_blocks(blocks: Iterable[Block], kind: type[Any]) -> pd.DataFrame:
+    """The same from columns, which come some rows at a time."""
+    import pandas as pd
+
+    parts: dict[str, list[Any]] = {field.name: [] for field in fields(kind)}
+    for block in blocks:
+        for name, values in parts.items():
+            values.append(block[name])
+    return pd.DataFrame(
+        {
+            name: np.concatenate(values)
+            if values and all(isinstance(one, np.ndarray) for one in values)
+            else list(chain.from_iterable(values))
+            for name, values in parts.items()
+        }
+    )

@@ -63,7 +63,7 @@ def isotonic_with_one_more(counts: FloatVector, highs: FloatVector) -> FloatVect
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Lines:
-    """Lines from moved points (``left``) to corners of the hull (``right``); ``behind`` is the first one behind each."""
+    """Lines from moved points (``left``) to corners of the hull (``right``), the first of which is ``behind`` it."""
 
     left_x: FloatVector
     left_y: FloatVector

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.cohort.truth import read_truth
 from nephrograde.evaluation.score_columns import recognise_scores, rename_columns
-from nephrograde.evaluation.scores import COLUMNS, Score, Scores, SplitName, contradictions, table_error
+from nephrograde.evaluation.scores import COLUMNS, NO_FOLD, Score, Scores, SplitName, contradictions, table_error
 from nephrograde.files import write_rows
 from nephrograde.sheet import Sheet, clean_heading, open_table
 
@@ -194,32 +194,61 @@ def row_of(score: Score) -> dict[str, object]:
     }
 
 
+def read_split(text: str) -> SplitName | None:
+    """Read the split of a row; None for anything else than ``oof`` and ``test`` in usual words.
+
+    >>> read_split("Test "), read_split("折外"), read_split("train")
+    ('test', 'oof', None)
+    """
+    return _SPLIT_WORDS.get(unicodedata.normalize("NFKC", text).strip().casefold())
+
+
+def read_fold(text: str) -> int | None:
+    """Read the number of a fold; None for anything else, :data:`NO_FOLD` for an empty cell.
+
+    >>> read_fold("3"), read_fold("3.0"), read_fold(""), read_fold("3.5")
+    (3, 3, -1, None)
+    """
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if not plain:
+        return NO_FOLD
+    digits = plain.removesuffix(".0")
+    return int(digits) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else None
+
+
+def read_number(text: str) -> float | None:
+    """Read a number, with a decimal point or a decimal comma; None for anything else.
+
+    >>> read_number("0.5"), read_number("0,5"), read_number("０.５"), read_number("half")
+    (0.5, 0.5, 0.5, None)
+    """
+    plain = unicodedata.normalize("NFKC", text).strip()
+    try:
+        return float(plain.replace(",", ".") if _DECIMAL_COMMA.fullmatch(plain) else plain)
+    except ValueError:
+        return None
+
+
 def _parse(cells: Mapping[str, str]) -> Score | list[str]:
     """The row as a score, or everything that is wrong with it."""
     patient_id, model = cells.get("patient_id", ""), cells.get("model", "")
-    is_high = read_truth(cells.get("is_high", ""))
-    split_text = unicodedata.normalize("NFKC", cells.get("split", "test")).strip().casefold() or "empty"
-    split = _SPLIT_WORDS.get(split_text)
-    fold_text = unicodedata.normalize("NFKC", cells.get("fold", "")).strip()
+    is_high, p_high = read_truth(cells.get("is_high", "")), read_number(cells.get("p_high", ""))
+    split, fold = read_split(cells.get("split", "test")), read_fold(cells.get("fold", ""))
     problems = []
     if not patient_id:
         problems.append("patient_id is empty. Write the id of the patient")
     if not model:
         problems.append("model is empty. Write the name of the model")
     if split is None:
+        split_text = unicodedata.normalize("NFKC", cells.get("split", "")).strip().casefold() or "empty"
         problems.append(f"split is {split_text}. Write oof (out of fold) or test; omit training predictions")
-    fold_digits = fold_text.removesuffix(".0")
-    if fold_text and not (fold_digits.isdecimal() and len(fold_digits) <= _MOST_DIGITS):
+    if fold is None:
+        fold_text = unicodedata.normalize("NFKC", cells.get("fold", "")).strip()
         problems.append(f"fold is {fold_text}. Write an integer from 0, or leave it empty")
     if is_high is None:
         problems.append(f"is_high is {cells.get('is_high') or 'empty'}. Write 1 (high grade) or 0 (low grade)")
-    p_text = unicodedata.normalize("NFKC", cells.get("p_high", "")).strip()
-    try:
-        p_high = float(p_text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(p_text) else p_text)
-    except ValueError:
+    if p_high is None:
         problems.append(f"p_high is {cells.get('p_high') or 'empty'}, not a number. Write a number from 0 to 1")
-        p_high = 0.0
-    if problems or is_high is None or split is None:
+    if is_high is None or p_high is None or split is None or fold is None or problems:
         return [f"patient {patient_id or '?'}, model {model or '?'}: {problem}." for problem in problems]
-    fold = int(fold_digits) if fold_text else None
-    return Score(patient_id, model, split, fold, is_high, p_high)
+    return Score(patient_id, model, split, None if fold == NO_FOLD else fold, is_high, p_high)

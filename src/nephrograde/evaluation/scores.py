@@ -7,8 +7,9 @@ probability.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from nephrograde.errors import ScoresError
 from nephrograde.evaluation.remarks import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from nephrograde.vocabulary import BoolVector, FloatVector
 
@@ -25,6 +26,8 @@ SplitName: TypeAlias = Literal["oof", "test"]
 SPLITS: tuple[SplitName, ...] = ("oof", "test")
 COLUMNS = ("patient_id", "model", "split", "fold", "is_high", "p_high")
 PROBLEMS_SHOWN = 10
+NO_FOLD = -1
+Numbers: TypeAlias = Annotated[npt.NDArray[np.int64], "row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,119 @@ class ModelScores:
         return ModelScores(patient_ids, self.is_high[order], self.p_high[order], folds)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreColumns(Sequence[Score]):
+    """The rows of a large score table, stored by column; a row is made where it is asked for.
+
+    Attributes:
+        patients: The ids, each once.
+        models: The model ids, each once.
+        patient_of: For each row, the position of its patient.
+        model_of: For each row, the position of its model.
+        split_of: For each row, the position of its split in :data:`SPLITS`.
+        folds: The fold of each row; :data:`NO_FOLD` where there is none.
+        is_high: The truths.
+        p_high: The probabilities.
+    """
+
+    patients: Sequence[str]
+    models: Sequence[str]
+    patient_of: Numbers
+    model_of: Numbers
+    split_of: Numbers
+    folds: Numbers
+    is_high: BoolVector
+    p_high: FloatVector
+
+    def __len__(self) -> int:
+        return self.p_high.size
+
+    @overload
+    def __getitem__(self, index: int) -> Score: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Score, ...]: ...
+    def __getitem__(self, index: int | slice) -> Score | tuple[Score, ...]:
+        if isinstance(index, slice):
+            return tuple(self[k] for k in range(*index.indices(len(self))))
+        fold = int(self.folds[index])
+        return Score(
+            self.patients[self.patient_of[index]],
+            self.models[self.model_of[index]],
+            SPLITS[self.split_of[index]],
+            None if fold == NO_FOLD else fold,
+            bool(self.is_high[index]),
+            float(self.p_high[index]),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def agree(self) -> bool:
+        """Whether :func:`contradictions` would find nothing.
+
+        >>> rows = [Score("A", "size", "test", None, True, 0.75), Score("A", "age", "test", None, False, 0.5)]
+        >>> columns_of(rows[:1]).agree(), columns_of(rows).agree()
+        (True, False)
+        """
+        if not ((self.p_high >= 0.0) & (self.p_high <= 1.0)).all():
+            return False
+        both = np.sort(self.patient_of * len(self.models) + self.model_of)
+        if (both[1:] == both[:-1]).any():
+            return False
+        truths = np.zeros(len(self.patients), dtype=np.bool_)
+        truths[self.patient_of] = self.is_high
+        return bool((truths[self.patient_of] == self.is_high).all())
+
+    def grouped(self) -> dict[tuple[str, str], ModelScores]:
+        """The patients of each model and split, sorted by id."""
+        ranks = np.empty(len(self.patients), dtype=np.int64)
+        ranks[sorted(range(len(self.patients)), key=self.patients.__getitem__)] = np.arange(len(self.patients))
+        ids = np.array([*self.patients, ""], dtype=np.object_)[:-1]  # the text more keeps NumPy from making a matrix
+        members = {}
+        for model in range(len(self.models)):
+            for split in range(len(SPLITS)):
+                rows = np.flatnonzero((self.model_of == model) & (self.split_of == split))
+                if rows.size:
+                    members[int(rows[0])] = self.models[model], SPLITS[split], rows
+        groups: dict[tuple[str, str], ModelScores] = {}
+        for _, (name, split_name, rows) in sorted(members.items()):
+            chosen = rows[np.argsort(ranks[self.patient_of[rows]])]
+            is_high, p_high = self.is_high[chosen], self.p_high[chosen]
+            is_high.setflags(write=False)
+            p_high.setflags(write=False)
+            folds: tuple[int | None, ...] = tuple(self.folds[chosen].tolist())
+            if NO_FOLD in folds:
+                folds = tuple(None if fold == NO_FOLD else fold for fold in folds)
+            groups[name, split_name] = ModelScores(tuple(ids[self.patient_of[chosen]]), is_high, p_high, folds)
+        return groups
+
+
+def columns_of(rows: Sequence[Score]) -> ScoreColumns:
+    """Store rows by column.
+
+    Args:
+        rows: The rows.
+
+    >>> columns_of([Score("P001", "size", "test", None, True, 0.75)])[0].p_high
+    0.75
+    """
+    patients = {patient: k for k, patient in enumerate(dict.fromkeys(row.patient_id for row in rows))}
+    models = {model: k for k, model in enumerate(dict.fromkeys(row.model for row in rows))}
+    return ScoreColumns(
+        tuple(patients),
+        tuple(models),
+        patient_of=np.array([patients[row.patient_id] for row in rows], dtype=np.int64),
+        model_of=np.array([models[row.model] for row in rows], dtype=np.int64),
+        split_of=np.array([SPLITS.index(row.split) for row in rows], dtype=np.int64),
+        folds=np.array([NO_FOLD if row.fold is None else row.fold for row in rows], dtype=np.int64),
+        is_high=np.array([row.is_high for row in rows], dtype=np.bool_),
+        p_high=np.array([row.p_high for row in rows], dtype=np.float64),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """A valid score table: probabilities are within 0 to 1, and no row contradicts another.
@@ -103,14 +219,16 @@ class Scores:
     (('size',), ('A', 'B'))
     """
 
-    rows: tuple[Score, ...]
+    rows: Sequence[Score]
     _groups: Mapping[tuple[str, str], ModelScores] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        problems = list(contradictions(self.rows, None))
-        if problems:
-            raise table_error("the scores", problems)
-        object.__setattr__(self, "_groups", _grouped(self.rows))
+        columns = self.rows if isinstance(self.rows, ScoreColumns) else None
+        if columns is None or not columns.agree():
+            problems = list(contradictions(self.rows, None))
+            if problems:
+                raise table_error("the scores", problems)
+        object.__setattr__(self, "_groups", _grouped(self.rows) if columns is None else columns.grouped())
 
     @property
     def models(self) -> tuple[str, ...]:

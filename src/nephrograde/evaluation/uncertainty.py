@@ -20,7 +20,7 @@ from nephrograde.evaluation.calibration import (
     expected_calibration_error,
 )
 from nephrograde.evaluation.conformal import SetKind, conformal_cutoffs, why_no_sets
-from nephrograde.evaluation.cross_fit import CalibratedScore, JudgedRows, cross_fit, fit_to_all
+from nephrograde.evaluation.cross_fit import CalibratedScore, JudgedRows, blocks_of, cross_fit, fit_to_all
 from nephrograde.evaluation.delong import normal_quantile
 from nephrograde.evaluation.recalibration import NOT_LEARNT, Way
 from nephrograde.evaluation.referral import ReferralRow, estimate_referral
@@ -215,7 +215,10 @@ def joined(parts: Sequence[Uncertainty]) -> Uncertainty:
         tuple(chain.from_iterable(part.recalibrations for part in parts)),
         tuple(chain.from_iterable(part.cutoffs for part in parts)),
         tuple(chain.from_iterable(part.referrals for part in parts)),
-        JudgedRows(lambda: chain.from_iterable(part.patients for part in parts)),
+        JudgedRows(
+            lambda: chain.from_iterable(part.patients for part in parts),
+            lambda: chain.from_iterable(blocks_of(part.patients) for part in parts),
+        ),
     )
 
 
@@ -254,7 +257,10 @@ def read_uncertainty(run: RunFolder) -> Uncertainty:
 
 
 def _rows_of(judged: Sequence[tuple[CrossFitted, str, SplitName]]) -> JudgedRows:
-    return JudgedRows(lambda: chain.from_iterable(fitted.rows(model, split) for fitted, model, split in judged))
+    return JudgedRows(
+        lambda: chain.from_iterable(fitted.rows(model, split) for fitted, model, split in judged),
+        lambda: (fitted.columns(model, split) for fitted, model, split in judged),
+    )
 
 
 def _fit(scores: Scores, model: str, split: SplitName, settings: EvaluateSettings) -> CrossFitted | None:
