@@ -84,9 +84,10 @@ def by_cell(frame: pd.DataFrame) -> tuple[Scores, dict[str, dict[str, str]]]:
     return parse_scores(sheet), parse_groups(sheet, ("sex",))
 
 
+@pytest.mark.slow
 def test_what_is_read_by_column_is_what_is_read_by_cell() -> None:
     read = refused = 0
-    for seed in range(6000):
+    for seed in range(400):
         frame = drawn(seed)
         found = read_frame(frame, None, ("sex",))
         try:
@@ -107,8 +108,8 @@ def test_what_is_read_by_column_is_what_is_read_by_cell() -> None:
                     assert (ours.patient_ids, ours.folds) == (theirs.patient_ids, theirs.folds)
                     assert ours.p_high.tobytes() == theirs.p_high.tobytes()
                     assert ours.is_high.tolist() == theirs.is_high.tolist()
-    assert read > 300
-    assert refused > 300
+    assert read > 60
+    assert refused > 60
 
 
 @pytest.mark.parametrize(
