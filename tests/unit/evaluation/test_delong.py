@@ -51,3 +51,16 @@ def test_normal_tails() -> None:
     assert normal_quantile(0.95) == pytest.approx(1.959963984540054, abs=1e-15)
     assert two_sided_p(0.0) == 1.0
     assert two_sided_p(-20.0) == pytest.approx(5.507248237212e-89, rel=1e-9)
+
+
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_placements_are_counts_of_patients_of_the_other_grade(decimals: int) -> None:
+    chance = np.random.default_rng(decimals)
+    p_high, truths = chance.random((3, 41)).round(decimals), chance.random(41) < 0.4
+    found = place(p_high, truths)
+    for k, model in enumerate(p_high):
+        high, low = model[truths], model[~truths]
+        below = [sum(1.0 if other < own else 0.5 if other == own else 0.0 for other in low) for own in high]
+        above = [sum(1.0 if other > own else 0.5 if other == own else 0.0 for other in high) for own in low]
+        assert found.of_high[k].tolist() == below
+        assert found.of_low[k].tolist() == above

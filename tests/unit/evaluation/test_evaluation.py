@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import RunError, ScoresError
+from nephrograde.evaluation.bootstrap import bootstrap_aucs
 from nephrograde.evaluation.compare import Comparison
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
@@ -210,6 +211,19 @@ def test_a_model_that_gives_everyone_the_same_probability_is_said_to_be_constant
         assert (row.value, row.caution, row.is_reliable) == (0.5, Caution.CONSTANT_SCORES, False)
     varied = estimate_of(evaluate_scores(table(), SETTINGS), "size", "test", "auc")
     assert varied.caution is not Caution.CONSTANT_SCORES
+
+
+def test_every_model_has_its_own_bootstrap_interval() -> None:
+    scores = table(("a", "b", "c"))
+    evaluation = evaluate_scores(scores, SETTINGS)
+    intervals = set()
+    for split in ("oof", "test"):
+        for model in scores.models:
+            found = estimate_of(evaluation, model, split, "auc_bootstrap")
+            alone = bootstrap_aucs({model: scores.of(model, split)}, replicates=SETTINGS.bootstraps, seed=SETTINGS.seed)
+            assert (found.value, found.low, found.high) == (alone[model].value, alone[model].low, alone[model].high)
+            intervals.add((found.low, found.high))
+    assert len(intervals) == 6
 
 
 def test_the_number_of_threads_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def drawn(seed: int) -> pd.DataFrame:
         columns[name] = column
     if chance.random() < 0.7:  # else, most tables hold a patient twice
         columns["patient_id"] = pd.Series(
-            [f"P{k}" for k in range(count)] if chance.random() < 0.5 else list(range(count))
+            [f"P{k}" for k in chance.permutation(count)] if chance.random() < 0.5 else chance.permutation(count)
         )
     frame = pd.DataFrame(columns)
     return frame[list(chance.permutation(list(columns)))]
@@ -147,6 +147,9 @@ def test_usual_tables_are_read_by_column(column: dict[str, Any]) -> None:
     [
         {"p_high": [0.5, "", 0.5, 0.5]},
         {"p_high": [0.5, 1.5, 0.5, 0.5]},
+        {"patient_id": ["A", "\u200b", "C", "D"]},
+        {"model": ["m", "m", " ", "m"]},
+        {"is_high": [0.0, 1.0, -0.0, 1.0]},  # the number is 0, but its text "-0.0" is none of those for low grade
         {"patient_id": ["A", "B", "A", "D"], "split": "test"},
         {"patient_id": ["A", "B", "A", "D"]},
         {"patient_id": ["A", "B", "A", "D"], "model": ["m", "m", "n", "n"], "is_high": [0, 0, 1, 1]},
