@@ -143,9 +143,10 @@ class ScoreColumns(Sequence[Score]):
     def agree(self) -> bool:
         """Whether :func:`contradictions` would find nothing.
 
-        >>> rows = [Score("A", "size", "test", None, True, 0.75), Score("A", "age", "test", None, False, 0.5)]
-        >>> columns_of(rows[:1]).agree(), columns_of(rows).agree()
-        (True, False)
+        >>> zero = np.zeros(1, dtype=np.int64)
+        >>> first = {"patient_of": zero, "model_of": zero, "split_of": zero, "folds": zero, "is_high": zero > 0}
+        >>> [ScoreColumns(["A"], ["size"], p_high=np.array([p]), **first).agree() for p in (0.75, 1.75)]
+        [True, False]
         """
         if not ((self.p_high >= 0.0) & (self.p_high <= 1.0)).all():
             return False
@@ -178,29 +179,6 @@ class ScoreColumns(Sequence[Score]):
                 folds = tuple(None if fold == NO_FOLD else fold for fold in folds)
             groups[name, split_name] = ModelScores(tuple(ids[self.patient_of[chosen]]), is_high, p_high, folds)
         return groups
-
-
-def columns_of(rows: Sequence[Score]) -> ScoreColumns:
-    """Store rows by column.
-
-    Args:
-        rows: The rows.
-
-    >>> columns_of([Score("P001", "size", "test", None, True, 0.75)])[0].p_high
-    0.75
-    """
-    patients = {patient: k for k, patient in enumerate(dict.fromkeys(row.patient_id for row in rows))}
-    models = {model: k for k, model in enumerate(dict.fromkeys(row.model for row in rows))}
-    return ScoreColumns(
-        tuple(patients),
-        tuple(models),
-        patient_of=np.array([patients[row.patient_id] for row in rows], dtype=np.int64),
-        model_of=np.array([models[row.model] for row in rows], dtype=np.int64),
-        split_of=np.array([SPLITS.index(row.split) for row in rows], dtype=np.int64),
-        folds=np.array([NO_FOLD if row.fold is None else row.fold for row in rows], dtype=np.int64),
-        is_high=np.array([row.is_high for row in rows], dtype=np.bool_),
-        p_high=np.array([row.p_high for row in rows], dtype=np.float64),
-    )
 
 
 @dataclass(frozen=True, slots=True)

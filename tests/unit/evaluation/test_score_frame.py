@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,11 @@ import nephrograde as ng
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.score_frame import read_frame
 from nephrograde.evaluation.score_table import open_scores, parse_groups, parse_scores
-from nephrograde.evaluation.scores import Score, Scores, columns_of
+from nephrograde.evaluation.scores import NO_FOLD, SPLITS, Score, ScoreColumns, Scores
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 CLEAN: dict[str, list[list[Any]]] = {
     "patient_id": [["P1", "P2 ", "P3\u200b", " P1"], [1, 2, 30], [1.5, 2.0]],
@@ -49,7 +53,18 @@ DIRTY: dict[str, list[Any]] = {
     "fold": [-1, "-1", 1.5, "1.5", 1e10, 10**10, "", True, "1.00", "②", -0.0, np.nan, "x"],
     "sex": ["", 1, 1.0, True, "1", "F"],
 }
-DTYPES = ["object", "category", "float32", "int8", "bool", "Int64", "Float64", "boolean", "string", "datetime64[ns]"]
+DTYPES: list[Any] = [
+    "object",
+    "category",
+    "float32",
+    "int8",
+    "bool",
+    "Int64",
+    "Float64",
+    "boolean",
+    "string",
+    "datetime64[ns]",
+]
 
 
 def drawn(seed: int) -> pd.DataFrame:
@@ -103,7 +118,7 @@ def test_what_is_read_by_column_is_what_is_read_by_cell() -> None:
             assert repr(tuple(found.scores.rows)) == repr(tuple(scores.rows)), frame
             assert found.groups == groups
             for model in scores.models:
-                for split in ("oof", "test"):
+                for split in SPLITS:
                     ours, theirs = found.scores.of(model, split), scores.of(model, split)
                     assert (ours.patient_ids, ours.folds) == (theirs.patient_ids, theirs.folds)
                     assert ours.p_high.tobytes() == theirs.p_high.tobytes()
@@ -156,7 +171,7 @@ def test_usual_tables_are_read_by_column(column: dict[str, Any]) -> None:
         {"sex": ["F", None, "M", "M"], "patient_id": ["A", "B", "A", "B"], "model": ["m", "m", "n", "n"]},
     ],
 )
-def test_mistakes_are_named_as_they_are_in_a_file(changed: dict[str, Any], tmp_path: Any) -> None:
+def test_mistakes_are_named_as_they_are_in_a_file(changed: dict[str, Any], tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {
             "patient_id": ["A", "B", "C", "D"],
@@ -185,6 +200,20 @@ def test_a_group_named_like_a_column_of_scores_and_lesions_are_left_to_the_cells
     assert read_frame(frame.assign(lesion_id=1)) is None
     assert read_frame(frame, {"p_high": "nowhere"}) is None
     assert read_frame(frame.iloc[:0]) is None
+
+
+def columns_of(rows: Sequence[Score]) -> ScoreColumns:
+    patients, models = list({row.patient_id: 0 for row in rows}), list({row.model: 0 for row in rows})
+    return ScoreColumns(
+        patients,
+        models,
+        patient_of=np.array([patients.index(row.patient_id) for row in rows]),
+        model_of=np.array([models.index(row.model) for row in rows]),
+        split_of=np.array([SPLITS.index(row.split) for row in rows]),
+        folds=np.array([NO_FOLD if row.fold is None else row.fold for row in rows]),
+        is_high=np.array([row.is_high for row in rows]),
+        p_high=np.array([row.p_high for row in rows]),
+    )
 
 
 def test_rows_by_column_are_the_rows() -> None:
