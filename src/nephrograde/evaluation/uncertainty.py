@@ -29,7 +29,7 @@ from nephrograde.evaluation.scores import SPLITS
 from nephrograde.evaluation.tables import read_table, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from nephrograde.evaluation.cross_fit import CrossFitted
@@ -118,53 +118,6 @@ class Uncertainty:
         )
 
 
-def estimate_uncertainty(
-    scores: Scores,
-    thresholds: Mapping[str, Threshold],
-    settings: EvaluateSettings,
-    *,
-    calibrated: Container[str] = (),
-    frozen: Mapping[str, Frozen] | None = None,
-) -> Uncertainty:
-    """Recalibrate every model of a score table, find the prediction sets, and evaluate both.
-
-    Args:
-        scores: The score table.
-        thresholds: The frozen thresholds by model.
-        settings: ``[evaluate]`` of the study: confidence level, error of the sets, seed.
-        calibrated: The models whose scores were calibrated on all out-of-fold patients, as those of a study's networks.
-            Out of fold, their scores know the patient's own outcome, which the recalibrated ones do not, and so the
-            difference of the Brier scores, which is biased against recalibration, has no interval.
-        frozen: What models from elsewhere bring along, by model; nothing is learnt of them here.
-
-    Returns:
-        The tables. What cannot be computed keeps a row, with a reason instead of a number.
-
-    >>> from nephrograde.evaluation.remarks import Rule
-    >>> from nephrograde.evaluation.scores import Score, Scores
-    >>> from nephrograde.evaluation.threshold import Threshold
-    >>> from nephrograde.study import EvaluateSettings
-    >>> rows = [Score(f"P{k}", "size", "oof", k % 3, k % 5 > 2, (7 * k % 30) / 30) for k in range(60)]
-    >>> thresholds = {"size": Threshold(0.5, Rule.YOUDEN, 60)}
-    >>> found = estimate_uncertainty(Scores(tuple(rows)), thresholds, EvaluateSettings(conformal_error=0.2))
-    >>> [(row.kind.value, round(row.high_from, 2), round(row.low_to, 2)) for row in found.cutoffs]
-    [('by-class', 0.2, 0.8), ('marginal', 0.2, 0.8)]
-    """
-    return joined(
-        [
-            uncertainty_of(
-                scores,
-                model,
-                thresholds[model],
-                settings,
-                is_calibrated=model in calibrated,
-                frozen=(frozen or {}).get(model),
-            )
-            for model in scores.models
-        ]
-    )
-
-
 def uncertainty_of(
     scores: Scores,
     model: str,
@@ -174,15 +127,30 @@ def uncertainty_of(
     is_calibrated: bool = False,
     frozen: Frozen | None = None,
 ) -> Uncertainty:
-    """Do for one model of a score table what :func:`estimate_uncertainty` does for all.
+    """Recalibrate a model of a score table, find the prediction sets, and evaluate both.
 
     Args:
         scores: The score table.
         model: The model id.
-        threshold: Its frozen threshold.
-        settings: ``[evaluate]`` of the study.
-        is_calibrated: Whether its scores were calibrated on all out-of-fold patients.
-        frozen: What it brings along if it is from elsewhere.
+        threshold: The frozen threshold of the model.
+        settings: ``[evaluate]`` of the study: confidence level, error of the sets, seed.
+        is_calibrated: Whether the scores were calibrated on all out-of-fold patients, as those of a study's networks.
+            Out of fold, they know the patient's own outcome, which the recalibrated ones do not, and so the difference
+            of the Brier scores, which is biased against recalibration, has no interval.
+        frozen: What the model brings along if it is from elsewhere; nothing is learnt of it here.
+
+    Returns:
+        The tables. What cannot be computed keeps a row, with a reason instead of a number.
+
+    >>> from nephrograde.evaluation.remarks import Rule
+    >>> from nephrograde.evaluation.scores import Score, Scores
+    >>> from nephrograde.evaluation.threshold import Threshold
+    >>> from nephrograde.study import EvaluateSettings
+    >>> rows = [Score(f"P{k}", "size", "oof", k % 3, k % 5 > 2, (7 * k % 30) / 30) for k in range(60)]
+    >>> threshold = Threshold(0.5, Rule.YOUDEN, 60)
+    >>> found = uncertainty_of(Scores(tuple(rows)), "size", threshold, EvaluateSettings(conformal_error=0.2))
+    >>> [(row.kind.value, round(row.high_from, 2), round(row.low_to, 2)) for row in found.cutoffs]
+    [('by-class', 0.2, 0.8), ('marginal', 0.2, 0.8)]
     """
     oof = scores.of(model, "oof")
     recalibrations: list[RecalibrationRow] = []
@@ -226,7 +194,7 @@ def write_uncertainty(found: Uncertainty, run: RunFolder) -> None:
     """Write the tables of recalibration, cutoffs and referral, and ``scores/calibrated.csv``.
 
     Args:
-        found: What :func:`estimate_uncertainty` has computed.
+        found: What :func:`joined` gives of all models.
         run: The run folder; created if it is missing.
     """
     write_table(found.recalibrations, RecalibrationRow, run.recalibration_path)

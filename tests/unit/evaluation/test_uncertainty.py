@@ -22,7 +22,7 @@ from nephrograde.evaluation.score_table import row_of, write_scores
 from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.evaluation.stage import evaluate_score_table
 from nephrograde.evaluation.threshold import Threshold, choose_threshold
-from nephrograde.evaluation.uncertainty import Uncertainty, estimate_uncertainty
+from nephrograde.evaluation.uncertainty import Uncertainty, joined, uncertainty_of
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.study import EvaluateSettings
@@ -46,7 +46,8 @@ def scores_of(n: int = 120, n_test: int = 40, *, folds: int | None = 4, seed: in
 
 
 def estimate(scores: Scores, settings: EvaluateSettings = SETTINGS) -> Uncertainty:
-    return estimate_uncertainty(scores, {model: Threshold(0.5, Rule.YOUDEN, 9) for model in scores.models}, settings)
+    threshold = Threshold(0.5, Rule.YOUDEN, 9)
+    return joined([uncertainty_of(scores, model, threshold, settings) for model in scores.models])
 
 
 def shares(
@@ -168,7 +169,7 @@ def test_coverage_out_of_fold_has_no_interval() -> None:
     ("rule", "caution"), [(Rule.YOUDEN, Caution.OPTIMISTIC), (Rule.SENSITIVITY, Caution.OPTIMISTIC), (Rule.FIXED, None)]
 )
 def test_errors_at_a_threshold_chosen_on_the_same_patients_are_optimistic(rule: Rule, caution: Caution | None) -> None:
-    found = estimate_uncertainty(scores_of(), {"m": Threshold(0.5, rule, 120, 0.9)}, SETTINGS).referrals
+    found = uncertainty_of(scores_of(), "m", Threshold(0.5, rule, 120, 0.9), SETTINGS).referrals
     cautions = {(row.split, row.measure): row.caution for row in found}
     assert cautions["oof", "errors"] is caution
     assert cautions["test", "errors"] is None
@@ -179,13 +180,11 @@ def test_errors_at_a_threshold_chosen_on_the_same_patients_are_optimistic(rule: 
 
 
 def test_the_change_of_scores_calibrated_on_the_same_patients_has_no_interval() -> None:
-    thresholds = {"m": Threshold(0.5, Rule.YOUDEN, 120)}
+    threshold = Threshold(0.5, Rule.YOUDEN, 120)
     found = {
         (split, is_calibrated): next(
             row
-            for row in estimate_uncertainty(
-                scores_of(), thresholds, SETTINGS, calibrated={"m"} if is_calibrated else ()
-            ).recalibrations
+            for row in uncertainty_of(scores_of(), "m", threshold, SETTINGS, is_calibrated=is_calibrated).recalibrations
             if row.split == split and row.measure == "brier"
         )
         for split in ("oof", "test")
@@ -279,9 +278,7 @@ def test_the_tables_are_written_read_and_sealed(tmp_path: Path) -> None:
     scores_path, run = tmp_path / "scores.csv", RunFolder(tmp_path / "run")
     write_scores(scores_of(), scores_path)
     evaluate_score_table(scores_path, run, settings=SETTINGS)
-    expected = estimate_uncertainty(
-        scores_of(), {"m": choose_threshold(scores_of().of("m", "oof"), SETTINGS)}, SETTINGS
-    )
+    expected = uncertainty_of(scores_of(), "m", choose_threshold(scores_of().of("m", "oof"), SETTINGS), SETTINGS)
     results = Results.read(run)
     assert repr(results.uncertainty) == repr(expected)  # NaN is not equal to itself
     run.referral_path.write_text(
