@@ -8,8 +8,9 @@ import os
 import sys
 import threading
 import traceback
-from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from nephrograde.streams import make_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,19 +31,13 @@ def start() -> None:
     """
     gc.set_threshold(OBJECTS_BEFORE_FIRST_COLLECTION)
     gc.callbacks.append(_collect_more_often)
-    _write_what_can_be_written()
+    make_writable()
     try:
         _main()()
     except SystemExit as ended:
         if ended.code is None or isinstance(ended.code, int):
             _end(ended.code or 0)
         raise
-
-
-def _write_what_can_be_written() -> None:
-    """Print a question mark for a sign that the encoding of the terminal lacks, such as ≥, and do not fail on it."""
-    with suppress(AttributeError, OSError, ValueError):  # no stream, or a closed one
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
 def _main() -> Callable[[], None]:

@@ -1,0 +1,64 @@
+"""Standard output and error that any text can be written to, whatever their encoding.
+
+On Windows, output that goes to a file or a pipe has the encoding of the country: GBK has no minus sign (−), and
+Windows-1252 has neither ≥ nor Chinese letters. By default, Python ends with a traceback at the first of them, which may
+be in the table at the end of a run of hours.
+"""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from typing import Final
+
+PLAIN: Final = "nephrograde.plain"
+"""The name under which :func:`make_writable` registers the handler of letters that an encoding lacks."""
+
+_PLAINER: Final = {
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "≥": ">=",
+    "≤": "<=",
+    "×": "x",
+    "→": "->",
+    "…": "...",
+    "·": "*",
+    "²": "2",
+    "³": "3",
+    "≈": "~",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "Δ": "difference",
+    "κ": "kappa",
+    "µ": "u",
+    "μ": "u",
+}
+"""What is written for a sign that the encoding of a stream lacks: a value keeps its sign."""
+
+
+def make_writable() -> None:
+    """Let standard output and error write any text: a sign that their encoding lacks is written plainly, or as its code.
+
+    An ASCII stream gets UTF-8, as Python itself does where the locale is C.
+    """
+    codecs.register_error(PLAIN, _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is None or not stream.encoding:  # no stream of a process, such as that of a notebook
+            continue
+        encoding = codecs.lookup(stream.encoding).name
+        if encoding == "ascii":
+            reconfigure(encoding="utf-8", errors="backslashreplace")  # for file names that are no text
+        elif encoding != "utf-8":
+            reconfigure(errors=PLAIN)
+
+
+def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    plain = "".join(_PLAINER.get(sign) or sign.encode("ascii", "backslashreplace").decode("ascii") for sign in missing)
+    return plain, error.end
