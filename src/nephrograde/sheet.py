@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import Problem
 from nephrograde.spreadsheet.cells import as_read
 from nephrograde.spreadsheet.encoding import UndecodableError, decode_table
+from nephrograde.spreadsheet.sheets import ChosenSheet
 from nephrograde.spreadsheet.workbook import UnreadableWorkbookError, read_workbook, strip_cell
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ _BLANK = frozenset(
 )
 _NONE = frozenset({"none", "无"})
 
+_HEADINGS_BELOW_TITLE = 3
+
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 _ZIP = b"PK\x03\x04"
 _HAN = "\u3400-\u9fff"
@@ -80,6 +83,7 @@ class _Grid:
     note: str = ""
     lost: tuple[LostCells, ...] = ()
     day_zero: datetime.date = DAY_ZERO
+    sheet: ChosenSheet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Sheet:
     """A table as text: its file name, its headings, and for each row its number in Excel and its cells.
 
     ``note`` says in which encoding a text file was read, if that was a choice; ``day_zero`` is the day from which date
-    numbers count.
+    numbers count; ``title`` and ``passed_over`` are the sheet that was read and the other tables of a workbook.
 
     >>> Sheet("cohort.csv", ("patient_id",), ((2, {"patient_id": "P001"}),)).rows[0][1]["patient_id"]
     'P001'
@@ -98,6 +102,26 @@ class Sheet:
     rows: tuple[tuple[int, dict[str, str]], ...]
     note: str = ""
     day_zero: datetime.date = DAY_ZERO
+    title: str = ""
+    passed_over: tuple[str, ...] = ()
+
+    def notes(self, remedy: str = "") -> tuple[str, ...]:
+        """Return how the table was read, where that was a choice: its encoding, or its sheet.
+
+        Args:
+            remedy: What can be done about a wrong encoding.
+
+        >>> Sheet("a.xlsx", (), (), title="2024", passed_over=("Legend",)).notes()
+        ("a.xlsx was read from its sheet '2024', not from 'Legend'. Move the sheet that is meant to the front.",)
+        """
+        if self.note:
+            return (f"{self.name} {self.note}. {remedy}".rstrip(),)
+        if not self.passed_over:
+            return ()
+        others = " or ".join(f"'{title}'" for title in self.passed_over[:2])
+        more = f" and {len(self.passed_over) - 2} more" if len(self.passed_over) > 2 else ""
+        what = f"{self.name} was read from its sheet '{self.title}', not from {others}{more}."
+        return (f"{what} Move the sheet that is meant to the front.",)
 
 
 def open_table(table: pd.DataFrame | str | Path, encoding: str | None = None) -> tuple[Sheet | None, list[Problem]]:
@@ -127,9 +151,10 @@ def open_sheet(table_path: Path, encoding: str | None = None) -> tuple[Sheet | N
     """Read a table, and report everything that is wrong with its structure.
 
     A text that was written with an apostrophe, so that no spreadsheet runs it, is read without it. The first non-empty
-    row contains the headings. Empty rows and columns without a heading are ignored. In an XLSX workbook, the first
-    visible sheet with data is read; formulas without a stored result, errors of Excel and numbers that have lost digits
-    are problems.
+    row contains the headings, unless it is a title: a single cell above a row of at least three texts. Empty rows and
+    columns without a heading are ignored. In an XLSX workbook, the first visible sheet that is a table is read; another
+    with the same headings, formulas without a stored result, errors of Excel, numbers that have lost digits and values
+    that are merged over several rows are problems.
 
     Args:
         table_path: CSV or text separated by tabs or semicolons, or XLSX.
@@ -153,11 +178,18 @@ def open_sheet(table_path: Path, encoding: str | None = None) -> tuple[Sheet | N
 
 def _sheet_of(grid: _Grid, name: str, place: str = "") -> tuple[Sheet | None, list[Problem]]:
     problems = [Problem(f"{name} {one.place}", f"holds {one.what}", one.remedy) for one in grid.lost]
+    chosen = grid.sheet or ChosenSheet("")
+    if chosen.alike:
+        what = f"has several sheets with the same headings, '{chosen.title}' and '{chosen.alike[0]}'"
+        what += f" and {len(chosen.alike) - 1} more" if len(chosen.alike) > 1 else ""
+        remedy = "Put all rows on one sheet, or hide the sheets that are not meant."
+        problems.append(Problem(place or name, what, remedy))
     if not grid.rows:
         empty = Problem(place or name, "the table is empty", "Add a row of headings and one row per patient.")
         return None, problems or [empty]
-    headings, rows, found = _split_headings(name, grid.rows)
-    return Sheet(name, headings, rows, grid.note, grid.day_zero), [*problems, *found]
+    headings, rows, found = _split_headings(name, _below_title(grid.rows))
+    sheet = Sheet(name, headings, rows, grid.note, grid.day_zero, chosen.title, chosen.others)
+    return sheet, [*problems, *found]
 
 
 def _read_grid(table_path: Path, encoding: str | None) -> _Grid:
@@ -180,7 +212,7 @@ def _read_grid(table_path: Path, encoding: str | None) -> _Grid:
     if rows:
         number, cells = rows[0]
         rows[0] = (number, [*cells, *[""] * (width - len(cells))])  # a cell beside the table has no heading
-    return _Grid(tuple(rows), lost=book.lost, day_zero=book.day_zero)
+    return _Grid(tuple(rows), lost=book.lost, day_zero=book.day_zero, sheet=book.sheet)
 
 
 def clean_heading(text: str) -> str:
@@ -244,6 +276,21 @@ def frame_headings(frame: pd.DataFrame) -> list[str]:
     ['p_high']
     """
     return [clean_heading(as_read(str(name))) for name in frame.columns]
+
+
+def _below_title(filled: Sequence[tuple[int, list[str]]]) -> Sequence[tuple[int, list[str]]]:
+    """Leave out a title above the headings, which Excel shows merged over the columns."""
+    while len(filled) > 1:
+        (_, above), (_, below) = filled[:2]
+        texts = [cell for cell in below if cell]
+        if sum(map(bool, above)) > 1 or len(texts) < _HEADINGS_BELOW_TITLE or any(map(_has_number, texts)):
+            break
+        filled = filled[1:]
+    return filled
+
+
+def _has_number(text: str) -> bool:
+    return re.fullmatch(r"[\d.,\s%+-]+", unicodedata.normalize("NFKC", text)) is not None
 
 
 def _split_headings(

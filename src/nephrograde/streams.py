@@ -40,7 +40,7 @@ _PLAINER: Final = {
 
 
 def make_writable() -> None:
-    """Let standard output and error write any text: a sign that their encoding lacks is written plainly, or as its code.
+    """Let standard output and error write any text: signs that their encoding lacks are written plainly, or as codes.
 
     An ASCII stream gets UTF-8, as Python itself does where the locale is C.
     """

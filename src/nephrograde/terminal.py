@@ -175,8 +175,8 @@ def print_template(template: Template) -> None:
     for reason in () if template.choices is None else template.choices.reasons:
         if not reason.is_of_phases:
             say(reason.text(spoken()))
-    if found.note:
-        say(told(f"{table_path.name} {found.note}."), err=True)
+    for note in found.notes:
+        say(told(note), err=True)
     if found.has_outcome and found.n_graded < found.n_patients:
         say(t("Fill in the grades in {table}, or remove the patients without one.", table=table_path), err=True)
     if not found.annotations:

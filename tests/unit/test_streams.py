@@ -12,7 +12,8 @@ def written(monkeypatch: pytest.MonkeyPatch, encoding: str, text: str) -> bytes:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
     make_writable()
-    print(text, end="", flush=True)
+    sys.stdout.write(text)
+    sys.stdout.flush()
     return raw.getvalue()
 
 

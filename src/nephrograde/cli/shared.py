@@ -234,12 +234,12 @@ def load_study(study_path: Path, overrides: list[str] | None, encoding: str | No
 
 
 def say_encoding(table_path: Path, encoding: str | None) -> Sheet | None:
-    """Print in which encoding a table is read, if that was a choice; return the table if it can be read."""
+    """Print in which encoding or from which sheet a table is read, if that was a choice; return it if it is readable."""
     from nephrograde.sheet import open_sheet
 
     sheet, _ = open_sheet(table_path, encoding)
-    if sheet is not None and sheet.note:
-        say(told(f"{sheet.name} {sheet.note}. Another can be named with --encoding."), err=True)
+    for note in () if sheet is None else sheet.notes("Another can be named with --encoding."):
+        say(told(note), err=True)
     return sheet
 
 

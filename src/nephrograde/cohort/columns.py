@@ -68,13 +68,12 @@ class Columns:
         return f"{self.table_name}: {used}" if used else ""
 
     def notes(self, sheet: Sheet) -> tuple[str, ...]:
-        """Return how the table was read, where that was a choice: its encoding, and the headings that were recognised.
+        """Return how the table was read, where that was a choice: its encoding or sheet, and recognised headings.
 
         Args:
             sheet: The table.
         """
-        encoding = f"{sheet.name} {sheet.note}." if sheet.note else ""
-        return tuple(filter(None, (encoding, f"{self.note}." if self.note else "")))
+        return (*sheet.notes(), *((f"{self.note}.",) if self.note else ()))
 
     def heading(self, column: str) -> str:
         """Return the heading of a column as written in the table."""

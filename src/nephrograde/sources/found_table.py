@@ -63,7 +63,7 @@ class FoundTable:
         labels: What readers have marked beside the table; the labels of a single one, or of a consensus, are counted.
         clinical: Which of the standard clinical columns are filled for any patient.
         is_synthetic: Whether a column ``synthetic`` says so of every patient.
-        note: In which encoding the table was read, if that was a choice.
+        notes: In which encoding or from which sheet the table was read, if that was a choice.
     """
 
     table_path: Path
@@ -83,7 +83,7 @@ class FoundTable:
     labels: FoundLabels
     clinical: tuple[str, ...]
     is_synthetic: bool
-    note: str
+    notes: tuple[str, ...]
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -167,7 +167,7 @@ def find_table(study_dir: Path) -> FoundTable | None:
         labels=labels,
         clinical=tuple(clinical),
         is_synthetic=all(cells.get("synthetic", "").casefold() in {"yes", "true", "1"} for _, cells in sheet.rows),
-        note=sheet.note,
+        notes=sheet.notes(),
     )
 
 

@@ -1,4 +1,4 @@
-"""XLSX workbooks: the first visible sheet with data, as text, and the cells whose content the file does not hold.
+"""XLSX workbooks: the first visible sheet with a table, as text, and the cells whose content the file does not hold.
 
 Only cells with content are kept, so that one stray cell in the last row costs nothing, and a file that claims more than
 it can hold is refused before it is unpacked.
@@ -15,8 +15,10 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from nephrograde.spreadsheet.sheets import ChosenSheet, choose_sheet, merged_downwards
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from openpyxl.cell.read_only import ReadOnlyCell
     from openpyxl.workbook import Workbook
@@ -59,11 +61,12 @@ class LostCells:
     def place(self) -> str:
         """The cells, the first ten by name.
 
-        >>> LostCells(("C2", "C3"), "", "").place
-        'cells C2, C3'
+        >>> LostCells(("C2", "C3"), "", "").place, LostCells(("C2:C3",), "", "").place
+        ('cells C2, C3', 'cells C2:C3')
         """
         more = f" and {len(self.cells) - _LISTED} more" if len(self.cells) > _LISTED else ""
-        return f"cell{'s' if len(self.cells) > 1 else ''} {', '.join(self.cells[:_LISTED])}{more}"
+        is_one = len(self.cells) == 1 and ":" not in self.cells[0]
+        return f"cell{'' if is_one else 's'} {', '.join(self.cells[:_LISTED])}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +77,17 @@ class WorkbookGrid:
         rows: Row number in the spreadsheet and texts, up to the last cell with content; empty rows are left out.
         lost: What is wrong with single cells.
         day_zero: The day from which date numbers count.
+        sheet: Which sheet it is; None if there is none with data.
     """
 
     rows: tuple[tuple[int, list[str]], ...]
     lost: tuple[LostCells, ...]
     day_zero: datetime.date
+    sheet: ChosenSheet | None = None
 
 
 def read_workbook(raw: bytes) -> WorkbookGrid:
-    """Read the first visible sheet that contains data.
+    """Read the first visible sheet that is a table, or else the first that contains data.
 
     Args:
         raw: The bytes of an XLSX file.
@@ -136,27 +141,27 @@ def _first_grid(workbook: Workbook, formulas: Workbook) -> WorkbookGrid:
 
     empty: object = EMPTY_CELL  # one for all cells that are not in the file
     day_zero = workbook.epoch.date() if hasattr(workbook.epoch, "date") else workbook.epoch
-    for sheet in workbook.worksheets:
-        if sheet.sheet_state != "visible":
-            continue
-        lost: dict[tuple[str, str], list[str]] = {}
-        rows = []
-        blank: set[str] = set()
-        for number, cells in _filled_rows(sheet):
-            texts = ["" if cell is empty else _cell_text(cell.value, cell.number_format) for cell in cells]
-            while texts and not texts[-1]:
-                texts.pop()
-            for cell in cells:
-                if cell is not empty:
-                    _note(cell, lost, blank)
-            if texts:
-                rows.append((number, texts))
-        if blank:
-            _note_formulas(formulas[sheet.title], blank, lost)
-        if rows or lost:
-            found = tuple(LostCells(tuple(cells), *kind) for kind, cells in lost.items())
-            return WorkbookGrid(tuple(rows), found, day_zero)
-    return WorkbookGrid((), (), day_zero)
+    chosen = choose_sheet(formulas)
+    if chosen is None:
+        return WorkbookGrid((), (), day_zero)
+    sheet = workbook[chosen.title]
+    lost: dict[tuple[str, str], list[str]] = {}
+    rows = []
+    blank: set[str] = set()
+    for number, cells in _filled_rows(sheet):
+        texts = ["" if cell is empty else _cell_text(cell.value, cell.number_format) for cell in cells]
+        while texts and not texts[-1]:
+            texts.pop()
+        for cell in cells:
+            if cell is not empty:
+                _note(cell, lost, blank)
+        if texts:
+            rows.append((number, texts))
+    if blank:
+        _note_formulas(formulas[chosen.title], blank, lost)
+    _note_merged(sheet, rows, lost)
+    found = tuple(LostCells(tuple(cells), *kind) for kind, cells in lost.items())
+    return WorkbookGrid(tuple(rows), found, day_zero, chosen)
 
 
 def _filled_rows(sheet: Any) -> Iterator[tuple[int, Cells]]:  # its stub has no read-only sheets
@@ -195,6 +200,26 @@ def _note_formulas(sheet: Any, blank: set[str], lost: dict[tuple[str, str], list
         for cell in cells:
             if cell.data_type == "f" and cell.coordinate in blank:
                 lost.setdefault((what, remedy), []).append(cell.coordinate)
+
+
+def _note_merged(sheet: Any, rows: Sequence[tuple[int, list[str]]], lost: dict[tuple[str, str], list[str]]) -> None:
+    """Find cells below the headings that show a value which the file holds only once, in the first of them."""
+    from openpyxl.utils import column_index_from_string
+
+    texts = dict(rows)
+    heading_row = next((number for number, cells in rows if sum(map(bool, cells)) > 1), 0)
+    for merged in merged_downwards(sheet):
+        first = column_index_from_string(merged.left) - 1
+        cells = texts.get(merged.top, [])
+        if merged.bottom <= heading_row or not cells[first : first + 1] or not cells[first]:
+            continue
+        if merged.top > heading_row:
+            what = "one value for several rows, in merged cells"
+            remedy = "Unmerge them, and enter the value in each row."
+        else:
+            what = "a heading in several rows, in merged cells"
+            remedy = "Write all headings into one row."
+        lost.setdefault((what, remedy), []).append(merged.name)
 
 
 def _cell_text(value: object, number_format: str) -> str:

@@ -288,7 +288,7 @@ def _day_problem(place: str, heading: str, cell: str) -> Problem:
 
 
 def _column_notes(sheet: Sheet, heading_of: Mapping[str, str]) -> list[str]:
-    notes = [f"{sheet.name} {sheet.note}. Another can be named with --encoding."] if sheet.note else []
+    notes = [*sheet.notes("Another can be named with --encoding.")]
     words = {"patient_id": "id", "isup_grade": "grade", "surgery_date": "day of surgery"}
     used = ", ".join(f"{heading_of[name]} as {word}" for name, word in words.items() if name in heading_of)
     notes.append(f"{sheet.name}: {used}.")

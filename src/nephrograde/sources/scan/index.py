@@ -85,7 +85,7 @@ def plan_index(
     grades = read_grades(grades_path, encoding=encoding, columns=columns) if grades_path else NO_GRADES
     with only_scan(paths):
         result = _write_plan(paths, _headers_of(sheet), grades, keep_ids=keep_ids)
-    return replace(result, notes=(f"{sheet.name} {sheet.note}.", *result.notes)) if sheet.note else result
+    return replace(result, notes=(*sheet.notes(), *result.notes))
 
 
 def _write_plan(paths: ScanPaths, headers: list[SeriesHeader], grades: Grades, *, keep_ids: bool) -> ScanResult:
