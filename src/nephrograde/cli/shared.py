@@ -234,7 +234,7 @@ def load_study(study_path: Path, overrides: list[str] | None, encoding: str | No
 
 
 def say_encoding(table_path: Path, encoding: str | None) -> Sheet | None:
-    """Print in which encoding or from which sheet a table is read, if that was a choice; return it if it is readable."""
+    """Print in which encoding or from which sheet a table is read, if that was a choice; return it if it can be."""
     from nephrograde.sheet import open_sheet
 
     sheet, _ = open_sheet(table_path, encoding)
