@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from typing import Any
+
+from nephrograde.errors import Problem
+
+_SHOWN = 80
 
 DEEPEST = 30
 """Levels of a key or of nested brackets; a study file needs 4."""
 
 LONGEST = 2_000_000
 """Characters of a file; a long study file has a few thousand."""
+
+SAMPLE = "See `nephrograde init DIR` for a sample."
+
+_HALF_WIDTH = {"“": '"', "”": '"', "‘": "'", "’": "'", "【": "[", "】": "]", "、": ",", "。": "."}
+"""Signs of Chinese keyboards to which Unicode knows no equivalent; of the others, it does."""
 
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?"""' + r"|'''.*?'''" + r'|"(?:\\.|[^"\\\n])*"' + r"|'[^'\n]*'" + r"|#[^\n]*|[\[\]{}.=,\n]",
@@ -54,3 +64,39 @@ def read_toml(text: str) -> dict[str, Any]:
         raise
     except ValueError as error:  # a number of thousands of digits
         raise tomllib.TOMLDecodeError(str(error)) from None
+
+
+def syntax_problem(place: str, text: str, error: tomllib.TOMLDecodeError) -> Problem:
+    r"""Say where a text is not TOML, why, and what to write instead.
+
+    Args:
+        place: The name of the file.
+        text: Its content.
+        error: What :func:`read_toml` raised.
+
+    >>> try:
+    ...     _ = read_toml("[split]\nfolds ＝ 5")
+    ... except tomllib.TOMLDecodeError as error:
+    ...     print(syntax_problem("a.toml", "[split]\nfolds ＝ 5", error))
+    a.toml line 2: is not TOML: Expected '=' after a key in a key/value pair. Write '=' for '＝' in: folds ＝ 5
+    """
+    reason, _, where = str(error).rpartition(" (at ")
+    line = re.match(r"line (\d+)", where)
+    if line is None:
+        return Problem(place, f"is not TOML: {error}", SAMPLE)
+    wrong = text.replace("\r\n", "\n").split("\n")[int(line[1]) - 1]
+    wrong = _TOKEN.sub(lambda found: "" if found[0].startswith("#") else found[0], wrong).strip()[:_SHOWN]
+    return Problem(f"{place} line {line[1]}", f"is not TOML: {reason}", _remedy(wrong, reason))
+
+
+def _remedy(line: str, reason: str) -> str:
+    bare = _TOKEN.sub(lambda found: found[0] if len(found[0]) == 1 else "", line)  # without texts and comments
+    for sign in bare:
+        plain = _HALF_WIDTH.get(sign) or unicodedata.normalize("NFKC", sign)
+        if plain != sign and plain.isascii():
+            return f"Write '{plain}' for '{sign}' in: {line}"
+    if "\\" in line:
+        return f"In a path, write / for each backslash, in: {line}"
+    if reason.startswith(("Cannot overwrite", "Cannot declare", "Duplicate")):
+        return f"Remove all but one of: {line}"
+    return f"Correct: {line}" if line else SAMPLE

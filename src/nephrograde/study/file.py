@@ -13,7 +13,7 @@ from nephrograde.study.faults import Location, as_problem, faults_as, faults_of,
 from nephrograde.study.section import NAME_PATTERN
 from nephrograde.study.settings import EvaluateSettings
 from nephrograde.study.study import Study
-from nephrograde.toml_text import DEEPEST, read_toml
+from nephrograde.toml_text import DEEPEST, read_toml, syntax_problem
 
 if TYPE_CHECKING:
     from nephrograde.study.arm import Arm
@@ -49,6 +49,9 @@ def load_study(study_path: str | Path, overrides: tuple[str, ...] = ()) -> Study
     return study
 
 
+_TABLES = frozenset({".csv", ".tsv", ".xls", ".xlsx"})
+
+
 def salvage_study(study_path: Path, overrides: tuple[str, ...] = ()) -> tuple[Study | None, list[Problem]]:
     """Read the valid part of a study file, and report the problems in the rest.
 
@@ -67,18 +70,36 @@ def salvage_study(study_path: Path, overrides: tuple[str, ...] = ()) -> tuple[St
     'no such file'
     """
     try:
-        raw = read_toml(study_path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return None, [Problem(str(study_path), "no such file", "Write one with `nephrograde init DIR`.")]
-    except IsADirectoryError:
-        remedy = "Name the study file in it, such as study.toml."
-        return None, [Problem(str(study_path), "is a folder, not a study file", remedy)]
-    except (OSError, UnicodeDecodeError) as error:
-        return None, [Problem(str(study_path), f"cannot be read ({error})", "Save it as UTF-8 text.")]
+        text = _text_of(study_path)
+        raw = read_toml(text)
+    except InputError as error:
+        return None, list(error.problems)
     except tomllib.TOMLDecodeError as error:
-        return None, [Problem(str(study_path), f"is not TOML: {error}", "See `nephrograde init DIR` for a sample.")]
+        return None, [syntax_problem(str(study_path), text, error)]
     study, problems = _resolve(raw, overrides)
     return None if study is None else _anchored(study, study_path.resolve().parent), problems
+
+
+def _text_of(study_path: Path) -> str:
+    """Read a study file; the error says what else it is."""
+    if study_path.is_file() and study_path.suffix.casefold() in _TABLES:
+        what, remedy = (
+            "is a table, not a study file",
+            "Name the study file; `nephrograde init DIR` writes one for a table.",
+        )
+    else:
+        try:
+            return study_path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            what, remedy = "no such file", "Write one with `nephrograde init DIR`."
+        except IsADirectoryError:
+            what, remedy = "is a folder, not a study file", "Name the study file in it, such as study.toml."
+        except UnicodeDecodeError:
+            what = "is not UTF-8 text"
+            remedy = "Name the study file; or save it as UTF-8, which editors offer under 'Save as'."
+        except OSError as error:
+            what, remedy = f"cannot be read ({error})", "Check the path and its permissions."
+    raise InputError([Problem(str(study_path), what, remedy)])
 
 
 def evaluate_settings(overrides: tuple[str, ...]) -> EvaluateSettings:

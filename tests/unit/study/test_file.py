@@ -319,7 +319,7 @@ def test_file_that_is_no_study(tmp_path: Path) -> None:
     assert "is not TOML" in problems_of(tmp_path, "[cohort")[str(tmp_path / "study.toml")].what
     (tmp_path / "study.toml").write_bytes('name = "肾"'.encode("gb18030"))
     (problem,) = salvage_study(tmp_path / "study.toml")[1]
-    assert problem.remedy == "Save it as UTF-8 text."
+    assert problem.what == "is not UTF-8 text"
     assert salvage_study(tmp_path)[1][0].what == "is a folder, not a study file"
     with pytest.raises(InputError, match="no such file"):
         load_study(tmp_path / "none.toml")
