@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -202,6 +203,10 @@ _REMEDIES = {
 }
 
 
+_WRITTEN_IN_PART = re.compile(r"\d+ requested and \d+ written|problem writing element")
+"""What NumPy says of an array for which there was no space, instead of the error of the operating system."""
+
+
 class WriteError(NephrogradeError):
     """A file or folder cannot be written. What was there before is still there.
 
@@ -230,6 +235,8 @@ class WriteError(NephrogradeError):
             error: The refusal.
         """
         number = error.errno or 0
+        if not number and _WRITTEN_IN_PART.search(str(error)):
+            return cls(path, "it was written only in part, as on a full disk", _REMEDIES[errno.ENOSPC])
         return cls(path, os.strerror(number) if number else str(error), _REMEDIES.get(number, _ELSEWHERE))
 
 

@@ -194,6 +194,8 @@ def _sheet_of(grid: _Grid, name: str, place: str = "") -> tuple[Sheet | None, li
 
 def _read_grid(table_path: Path, encoding: str | None) -> _Grid:
     try:
+        if table_path.is_dir():
+            raise _UnreadableError("is a folder, not a table", "Name the table in it, such as cohort.csv.")
         raw = table_path.read_bytes()
         if not raw.startswith(_ZIP):
             return _text_grid(raw, encoding)

@@ -38,3 +38,14 @@ def test_an_error_is_the_same_in_another_process(error: NephrogradeError) -> Non
     assert type(received) is type(error)
     assert str(received) == str(error)
     assert vars(received) == vars(error)
+
+
+def test_an_array_that_a_full_disk_cut_short_is_not_blamed_on_the_place():
+    for words in (
+        "150528 requested and 53184 written",
+        "problem writing element 565248 to file",
+    ):  # NumPy names no errno
+        error = WriteError.of("a.npy", OSError(words))
+        assert str(error).startswith(
+            "a.npy cannot be written: it was written only in part, as on a full disk. Free some"
+        )

@@ -105,3 +105,8 @@ def test_merged_cells_are_found_where_chunks_meet(tmp_path, monkeypatch):
     opened(tmp_path, {"a": [HEADINGS, *ROWS]}, merge="C2:C4")
     book = openpyxl.load_workbook(tmp_path / "队列.xlsx", read_only=True)
     assert [merged.name for merged in merged_downwards(book.worksheets[0])] == ["C2:C4"]
+
+
+def test_a_folder_in_place_of_a_table_is_named(tmp_path):
+    (problem,) = open_sheet(tmp_path)[1]
+    assert problem.what == "is a folder, not a table"

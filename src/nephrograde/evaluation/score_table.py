@@ -70,7 +70,7 @@ def open_scores(
     """
     sheet, faults = open_table(scores, encoding)
     if faults or sheet is None:
-        name = Path(scores).name if isinstance(scores, str | Path) else "the DataFrame"
+        name = Path(scores).resolve().name if isinstance(scores, str | Path) else "the DataFrame"
         raise table_error(name, [str(fault) for fault in faults])
     return with_standard_headings(sheet, columns)
 

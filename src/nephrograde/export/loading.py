@@ -93,6 +93,9 @@ def load(
             return replace(_grader_with(file, scorer), outside=outside)
         if not path.exists():
             raise RunError(f"{path} does not exist. Give a grader file, or the folder of a finished run.")
+        from nephrograde.run.folder import RunFolder
+
+        RunFolder.open(path)
     model = named(model, place=place)
     from nephrograde.predict.loading import load_grader as load_from_run
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value, with_bounds
+from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value, running_text, with_bounds
 from nephrograde.sharing.combined import NotPooled
 from nephrograde.sharing.contents import UNKNOWN_OUTCOME
 from nephrograde.sharing.random_effects import FEW_SITES
@@ -54,7 +54,7 @@ def _auc(found: Combined, model: str) -> str:
         n=f"{100 * found.confidence:g}",
         bounds=bounds(row.prediction_low, row.prediction_high),
     )
-    return f"{sentence} {ahead}"
+    return running_text(sentence, ahead)
 
 
 def _differences(found: Combined) -> list[str]:

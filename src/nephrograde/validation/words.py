@@ -15,7 +15,16 @@ from nephrograde.evaluation.updating import (
 )
 from nephrograde.export.words import quantity_words
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value, share, with_bounds
+from nephrograde.report.text.numbers import (
+    NOTHING,
+    bounds,
+    decimal,
+    enumerated,
+    p_value,
+    running_text,
+    share,
+    with_bounds,
+)
 from nephrograde.validation.inputs import RANGE_GROUP
 from nephrograde.validation.side_by_side import Untested
 
@@ -95,7 +104,7 @@ def _auc(found: Validation) -> list[str]:
         second = t("The difference, {difference}, may be due to chance.", difference=difference)
     else:
         second = t("The difference, {difference}, is more than chance explains.", difference=difference)
-    return [f"{sentence} {second}"]
+    return [running_text(sentence, second)]
 
 
 def _too_few(row: SideRow) -> bool:

@@ -66,6 +66,11 @@ def test_a_difference_is_judged_only_with_thirty_patients_of_each_grade_on_both_
     assert "0.05" not in said_of_auc(auc_row(untested=Untested.SAME_PATIENTS))
 
 
+def test_chinese_sentences_follow_each_other_without_a_space():
+    with speaking("zh"):
+        assert "。 " not in said_of_auc(auc_row())
+
+
 def test_shared_images_are_told_from_shared_ids():
     run = stand_in(
         cases=({"patient_id": "A"}, {"patient_id": "B"}),

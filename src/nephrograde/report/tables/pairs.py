@@ -11,7 +11,7 @@ from nephrograde.evaluation.family import holm
 from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT
 from nephrograde.report.tables.paper import PairCell
 from nephrograde.report.text.language import phase_heading, t
-from nephrograde.report.text.numbers import NOTHING, bounds, decimal, p_sentence, p_value
+from nephrograde.report.text.numbers import NOTHING, bounds, decimal, p_sentence, p_value, running_text
 from nephrograde.report.text.remarks import is_ranked_alike, remark, verdict_words
 from nephrograde.vocabulary import BASELINES, Supervision
 
@@ -171,7 +171,7 @@ def _gain_sentence(pair: Comparison | None, run: Results) -> str:
     choice = t("The network was chosen on the same patients, so the difference is optimistic.")
     if run.study is None:
         choice = t("The model was chosen on the same patients, so the difference is optimistic.")
-    return _sentences(is_highest, difference, _verdict(pair, run), "" if run.reported == "test" else choice)
+    return running_text(is_highest, difference, _verdict(pair, run), "" if run.reported == "test" else choice)
 
 
 def _verdict(pair: Comparison, run: Results) -> str:
@@ -189,11 +189,6 @@ def _verdict(pair: Comparison, run: Results) -> str:
         below = t("The interval lies below 0: the model performs worse than the baseline.")
         undecided = t("The interval includes 0: these patients do not show a difference from the baseline.")
     return below if pair.high < 0 else undecided
-
-
-def _sentences(*texts: str) -> str:
-    """Join sentences; Chinese ones, which end in a full-width stop, without a space."""
-    return " ".join(text for text in texts if text).replace("。 ", "。")
 
 
 def _range(counts: Iterable[int]) -> str:

@@ -118,6 +118,15 @@ def listed(words: Sequence[str]) -> str:
     return t("{words} and {last}", words=enumerated(words[:-1]), last=words[-1])
 
 
+def running_text(*sentences: str) -> str:
+    """Join sentences; Chinese ones, which end in a full-width stop, without a space.
+
+    >>> running_text("One.", "", "Two."), running_text("一。", "二。")
+    ('One. Two.', '一。二。')
+    """
+    return " ".join(filter(None, sentences)).replace("。 ", "。")
+
+
 def enumerated(words: Sequence[str]) -> str:
     """Join words with commas.
 
