@@ -183,4 +183,18 @@ def _split(found: FoundTable) -> tuple[int, float, list[Choice]]:
 def _of_table(found: FoundTable) -> list[Choice]:
     names = tuple(name for name in found.clinical if name != "centre")
     clinical = Choice("clinical", {"names": names}) if names else Choice("no-clinical", {})
-    return [clinical, *[Choice("synthetic", {})] * found.is_synthetic]
+    left_out = [
+        Choice(
+            "not-numbers",
+            {
+                "name": one.name,
+                "heading": one.heading,
+                "n": one.n_others,
+                "m": one.n_cells,
+                "row": one.row,
+                "cell": one.cell,
+            },
+        )
+        for one in found.not_numbers
+    ]
+    return [clinical, *left_out, *[Choice("synthetic", {})] * found.is_synthetic]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -39,6 +40,30 @@ ENOUGH: Final = 5
 """Patients of the rarer grade that a phase or an arm needs; all there are, where a cohort has fewer."""
 
 
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class NotNumbers:
+    """A column that is called like a clinical number, and is not read as one, because some cells are none.
+
+    Attributes:
+        name: The standard name, such as "age_years".
+        heading: That of the table.
+        n_cells: Number of cells that are filled.
+        n_others: Number of those that are no numbers.
+        row: Of the first of them.
+        cell: The first of them, shortened.
+    """
+
+    name: str
+    heading: str
+    n_cells: int
+    n_others: int
+    row: int
+    cell: str
+
+
 @dataclass(frozen=True, slots=True)
 class FoundTable:
     """What a study file has to say about a cohort table.
@@ -62,6 +87,7 @@ class FoundTable:
             are of high grade; None if there is no such column, or it does not name all patients.
         labels: What readers have marked beside the table; the labels of a single one, or of a consensus, are counted.
         clinical: Which of the standard clinical columns are filled for any patient.
+        not_numbers: Columns that would be among them if all their cells were numbers.
         is_synthetic: Whether a column ``synthetic`` says so of every patient.
         notes: In which encoding or from which sheet the table was read, if that was a choice.
     """
@@ -82,6 +108,7 @@ class FoundTable:
     split: Mapping[tuple[str, bool], int] | None
     labels: FoundLabels
     clinical: tuple[str, ...]
+    not_numbers: tuple[NotNumbers, ...]
     is_synthetic: bool
     notes: tuple[str, ...]
 
@@ -138,7 +165,7 @@ def find_table(study_dir: Path) -> FoundTable | None:
     labels = find_labels(table_path, {cells[id_heading] for _, cells in sheet.rows} if id_heading else ())
     if id_heading:
         sheet = with_labels(sheet, labels.by_patient, id_heading)
-    clinical = _clinical(sheet)
+    clinical, not_numbers = _clinical(sheet)
     named = {name: heading_of.get(name, name) for name in _STANDARD} | clinical
     outcome, heading = _outcome(sheet, heading_of)
     grades = {number: read_grade(cells.get(heading, "")) for number, cells in sheet.rows}
@@ -166,6 +193,7 @@ def find_table(study_dir: Path) -> FoundTable | None:
         split=_named_split(sheet, grades),
         labels=labels,
         clinical=tuple(clinical),
+        not_numbers=not_numbers,
         is_synthetic=all(cells.get("synthetic", "").casefold() in {"yes", "true", "1"} for _, cells in sheet.rows),
         notes=sheet.notes(),
     )
@@ -230,17 +258,27 @@ def _given(sheet: Sheet, heading: str) -> list[int]:
     return [number for number, cells in sheet.rows if not is_nothing(cells.get(heading, ""))]
 
 
-def _clinical(sheet: Sheet) -> dict[str, str]:
+def _clinical(sheet: Sheet) -> tuple[dict[str, str], tuple[NotNumbers, ...]]:
     """The headings of the clinical columns, by their standard names; a number that is not one is no age or size."""
     found: dict[str, str] = {}
+    not_numbers = []
     for name, known in _CLINICAL.items():
         alike = [heading for heading in sheet.headings if heading == name or plain_heading(heading) in known]
         alike = [name] if name in alike else alike
-        cells = [cells[heading] for heading in alike for _, cells in sheet.rows if not is_nothing(cells[heading])]
-        is_number = name not in CLINICAL_NUMBERS or all(_NUMBER.fullmatch(cell) for cell in cells)
-        if len(alike) == 1 and cells and (is_number or alike == [name]):
-            found[name] = alike[0]
-    return found
+        if len(alike) != 1:
+            continue
+        heading = alike[0]
+        cells = {number: cells[heading] for number, cells in sheet.rows if not is_nothing(cells[heading])}
+        others = {
+            number: cell for number, cell in cells.items() if not _NUMBER.fullmatch(unicodedata.normalize("NFKC", cell))
+        }
+        if name in CLINICAL_NUMBERS and others and heading != name:
+            row, cell = next(iter(others.items()))
+            shown = " ".join(cell.split())[:_SHOWN]
+            not_numbers.append(NotNumbers(name, heading, len(cells), len(others), row, shown))
+        elif cells:
+            found[name] = heading
+    return found, tuple(not_numbers)
 
 
 def _outcome(sheet: Sheet, heading_of: Mapping[str, str]) -> tuple[str, str]:

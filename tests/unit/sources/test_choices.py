@@ -326,7 +326,13 @@ def test_chinese_headings_in_gb18030(tmp_path: Path, nephrograde: Command) -> No
 
 @pytest.mark.parametrize(
     ("heading", "cell", "name"),
-    [("Age", "61", "age_years"), ("Age", "61 y", ""), ("size", "34", ""), ("性别", "男", "sex")],
+    [
+        ("Age", "61", "age_years"),
+        ("年龄", "６１", "age_years"),
+        ("Age", "61 y", ""),
+        ("size", "34", ""),
+        ("性别", "男", "sex"),
+    ],
 )
 def test_clinical_columns_are_recognised_where_they_are_sure(
     tmp_path: Path, heading: str, cell: str, name: str
@@ -336,6 +342,18 @@ def test_clinical_columns_are_recognised_where_they_are_sure(
     assert_can_be_split(study)
     assert study.cohort.columns == ({name: heading} if name else {})
     assert (f"Clinical baseline: {name} are" in said) == bool(name)
+
+
+def test_a_column_that_one_cell_keeps_out_is_named_with_the_cell(tmp_path: Path, nephrograde: Command) -> None:
+    rows = [row | {"年龄": "61", "性别": "男"} for row in patients()]
+    rows[1]["年龄"] = "六十一\n岁"
+    write_table(tmp_path, rows)
+    code, out, _ = nephrograde("init", tmp_path, "--lang", "zh")
+    assert code == 0
+    said = f"“年龄”未用作 age_years，因为 {len(rows)} 个单元格中有 1 个不是数字，例如第 3 行的“六十一 岁”"
+    assert said in out
+    assert said in (tmp_path / "study.toml").read_text(encoding="utf-8")
+    assert load_study(tmp_path / "study.toml").cohort.columns == {"sex": "性别"}
 
 
 def test_a_synthetic_cohort_stays_synthetic(tmp_path: Path) -> None:
