@@ -237,3 +237,10 @@ def test_numbers_are_the_same_and_their_words_are_chinese() -> None:
         ]
     assert listed([]) == ""
     assert [decimal(value) for value in (float("inf"), float("-inf"))] == ["∞", "−∞"]
+
+
+def test_an_address_that_is_to_be_opened_does_not_run_into_chinese_letters():
+    """A terminal would take them for a part of the address."""
+    opened = {english: chinese for english, chinese in catalogue("zh").items() if "at {address}" in english}
+    assert len(opened) == 2
+    assert all(re.search(r"(^| )\{address\}( |$)", chinese) for chinese in opened.values())
