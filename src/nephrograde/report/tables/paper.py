@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MEASURES = ("auc", "accuracy", "sensitivity", "specificity")
 PROPORTIONS = MEASURES[1:]
+_CHANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ class Cell:
 class PaperRow:
     """One model's row of the table of results.
 
-    ``note`` says why a number is missing or unreliable; ``warning`` that the threshold calls all patients alike, so
-    that sensitivity and specificity say nothing of the model.
+    ``note`` says why a number is missing or unreliable; ``warning`` that the model ranks the patients the wrong way
+    round, or that the threshold calls all of them alike, so that sensitivity and specificity say nothing of the model.
     """
 
     model: str
@@ -154,8 +155,19 @@ def _paper_row(model: str, found: dict[str, Estimate]) -> PaperRow:
     cells = {measure: cell(measure) for measure in MEASURES}
     ranked = found["auc"]
     called = found.get("accuracy", ranked)  # an AUC by fold leaves out folds of one grade
-    warning = remark(called) if called.caution in {Caution.ALL_CALLED_HIGH, Caution.ALL_CALLED_LOW} else ""
-    return PaperRow(model, model in BASELINES, called.n, called.n_high, **cells, note=remark(ranked), warning=warning)
+    warnings = [remark(called)] if called.caution in {Caution.ALL_CALLED_HIGH, Caution.ALL_CALLED_LOW} else []
+    if ranked.high < _CHANCE and model not in BASELINES:
+        said = t("the whole interval of the AUC is below 0.5: p_high may be the probability of the other grade")
+        warnings.insert(0, said)
+    return PaperRow(
+        model,
+        model in BASELINES,
+        called.n,
+        called.n_high,
+        **cells,
+        note=remark(ranked),
+        warning=t("; ").join(warnings),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,8 @@ def _about(sentence: str, language: Language, depth: int) -> str:
         for text, end in ((rest, ""), (rest.removesuffix("."), "。")):
             known = _known(text, language, depth + 1)
             if known is not None:
-                return f"{place}：{known}{end}"
+                stopped = f"{known[:-1]}。" if known.endswith(".") else known  # the last value took the full stop
+                return f"{place}：{stopped}{end}"
     return sentence
 
 

@@ -22,6 +22,7 @@ from nephrograde.report.tables.paper import (
     threshold_table,
     warning_counts,
 )
+from nephrograde.report.text.language import speaking
 from nephrograde.results import Results
 
 if TYPE_CHECKING:
@@ -190,8 +191,8 @@ def test_fit_without_a_card_has_empty_cells(record: Results) -> None:
 def test_a_threshold_outside_of_the_scores_is_a_warning_of_the_row(
     p_high: float, word: str, tmp_path: Path, write_evaluation: Callable[[Path, Scores], None]
 ) -> None:
-    rows = [Score(f"T{k}", "mine", "test", None, k < 5, p_high + k / 1000) for k in range(10)]
-    rows += [Score(f"T{k}", "fair", "test", None, k < 5, 0.45 + k / 100) for k in range(10)]
+    rows = [Score(f"T{k}", "mine", "test", None, k >= 5, p_high + k / 1000) for k in range(10)]
+    rows += [Score(f"T{k}", "fair", "test", None, k >= 5, 0.45 + k / 100) for k in range(10)]
     write_evaluation(tmp_path / "run", Scores(tuple(rows)))
     found = {row.model: row for row in paper_rows(Results.read(tmp_path / "run").estimates)}
     assert found["fair"].warning == ""
@@ -203,3 +204,16 @@ def test_a_threshold_outside_of_the_scores_is_a_warning_of_the_row(
     chinese = write_report(tmp_path / "run", "zh").read_text(encoding="utf-8")
     assert 'class="name">mine<span class="warning">警告：阈值' in chinese
     assert f"warning: {found['mine'].warning}" in paper_table(Results.read(tmp_path / "run").estimates)[1][0][0]
+
+
+def test_scores_of_the_other_grade_are_not_reported_without_a_word():
+    estimates = [
+        ("inverted", "test", Estimate("auc", 0.105, 0.039, 0.252, 40, 20, "DeLong")),
+        ("poor", "test", Estimate("auc", 0.417, 0.079, 0.857, 40, 20, "DeLong")),
+        ("size", "test", Estimate("auc", 0.105, 0.039, 0.252, 40, 20, "DeLong")),  # a baseline has no p_high of its own
+    ]
+    warnings = {row.model: row.warning for row in paper_rows(estimates)}
+    assert warnings["inverted"].endswith("p_high may be the probability of the other grade")
+    assert warnings["poor"] == warnings["size"] == ""
+    with speaking("zh"):
+        assert "另一级别" in paper_table(estimates)[1][0][0]
