@@ -27,7 +27,8 @@ def opened(
     folder: Path, sheets: dict[str, list[list[Any]]], *, hide: str = "", merge: str = ""
 ) -> tuple[Sheet, list[Problem]]:
     book = openpyxl.Workbook()
-    book.remove(book.active)
+    for empty in book.worksheets:
+        book.remove(empty)
     for title, rows in sheets.items():
         sheet = book.create_sheet(title)
         for row in rows:
@@ -74,12 +75,15 @@ def test_a_title_above_the_headings_is_no_heading(tmp_path):
     assert sheet.headings == ("病案号", "姓名", "分级")
     assert [number for number, _ in sheet.rows] == [3, 4, 5]
     (tmp_path / "a.csv").write_text("登记表,,\n病案号,姓名,分级\nP1,王,3\n", encoding="utf-8")
-    assert open_sheet(tmp_path / "a.csv")[0].rows == ((3, {"病案号": "P1", "姓名": "王", "分级": "3"}),)
+    plain = open_sheet(tmp_path / "a.csv")[0]
+    assert plain is not None
+    assert plain.rows == ((3, {"病案号": "P1", "姓名": "王", "分级": "3"}),)
 
 
 def test_one_heading_above_a_row_of_numbers_is_a_heading(tmp_path):
     (tmp_path / "a.csv").write_text("patient_id\nP1,2,3\n", encoding="utf-8")
     sheet, problems = open_sheet(tmp_path / "a.csv")
+    assert sheet is not None
     assert sheet.headings == ("patient_id",)
     assert "has 3 cells under 1 headings" in problems[0].what
 
