@@ -264,7 +264,10 @@ def queue(
         "done": t("done"),
         "failed": t("failed"),
     }
-    for one in list_queue(spool):
+    listed = list_queue(spool)
+    if not listed:
+        say(t("The spool holds no series."), err=True)
+    for one in listed:
         why = f"\t{one.reason.code}{t(': ')}{told(one.reason.what)}" if one.reason else ""
         say(f"{one.key}\t{states[one.state]}\t{t('{n} images', n=one.n_images)}{why}")
 

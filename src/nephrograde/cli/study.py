@@ -194,9 +194,12 @@ def units(
 
     del lang
     study = load_study(study_path, overrides, encoding)
-    for name, is_fitted in pipeline.list_units(study, run_of(study_path, out)).items():
+    units = pipeline.list_units(study, run_of(study_path, out))
+    for name, is_fitted in units.items():
         if not (left and is_fitted):
             say(name)
+    if left and all(units.values()):
+        say(t("All {n} units are fitted.", n=len(units)), err=True)
 
 
 @dataclass(frozen=True, slots=True)

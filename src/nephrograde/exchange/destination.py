@@ -106,10 +106,12 @@ def parse_web_service(text: str, *, place: str) -> WebService:
     Raises:
         InputError: It is something else, or holds a password.
     """
+    remedy = "Give the address before /studies, such as https://HOST/dicom-web."
+    if "://" not in text and _ENTITY.fullmatch(text.strip()) is None:
+        raise InputError([Problem(place, f"is not an address: {text}", remedy)])
     found = parse_destination(text, place=place)
     if isinstance(found, Entity):
-        what = f"is {found}, which speaks no DICOMweb"
-        raise InputError([Problem(place, what, "Give the address before /studies, such as https://HOST/dicom-web.")])
+        raise InputError([Problem(place, f"is {found}, which speaks no DICOMweb", remedy)])
     return found
 
 
