@@ -150,7 +150,7 @@ def test_missing_file_names_the_near_one(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_not_a_table(tmp_path: Path) -> None:
-    assert "cannot be read" in problem_of(tmp_path)[0]
+    assert problem_of(tmp_path)[0] == "is a folder, not a table"
 
 
 def test_row_numbers_stay_right_around_several_lines_in_one_cell(tmp_path: Path) -> None:

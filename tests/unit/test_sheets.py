@@ -112,11 +112,6 @@ def test_merged_cells_are_found_where_chunks_meet(tmp_path, monkeypatch):
     assert [merged.name for merged in merged_downwards(book.worksheets[0])] == ["C2:C4"]
 
 
-def test_a_folder_in_place_of_a_table_is_named(tmp_path):
-    (problem,) = open_sheet(tmp_path)[1]
-    assert problem.what == "is a folder, not a table"
-
-
 def test_chinese_in_a_cell_is_wrapped_rather_than_cut_off(capsys):
     print_rows(("模型", "AUC"), [("弱监督" + "很长的警告" * 40, "0.5")])
     assert "".join(capsys.readouterr().out.split()).count("告") == 40

@@ -60,7 +60,7 @@ _COHORT_ROWS = (
 _COLUMNS = """\
 # The columns of the cohort table
 
-One row per patient, in the first sheet of an XLSX file or in a CSV or TSV file in any encoding. Replace the two
+One row per patient, in one sheet of an XLSX file or in a CSV or TSV file in any encoding. Replace the two
 example rows. You can keep your own headings: map them in the study file, for example
 `columns = { patient_id = "病案号" }`. An empty cell, `NA`, `null` or `-` means that the value is missing. So do `none`
 and `无` in a cell for a file, a position or a number; in other clinical columns, they are answers.
