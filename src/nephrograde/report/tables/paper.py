@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, duration, enumerated, p_value
 from nephrograde.report.text.published import PRINTED_ROWS
-from nephrograde.report.text.remarks import dropped_words, is_ranked_alike, remark, threshold_words
+from nephrograde.report.text.remarks import dropped_words, is_ranked_alike, remark, threshold_words, warning_of_row
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 MEASURES = ("auc", "accuracy", "sensitivity", "specificity")
 PROPORTIONS = MEASURES[1:]
-_CHANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +65,7 @@ class Cell:
 class PaperRow:
     """One model's row of the table of results.
 
-    ``note`` says why a number is missing or unreliable; ``warning`` that the model ranks the patients the wrong way
-    round, or that the threshold calls all of them alike, so that sensitivity and specificity say nothing of the model.
+    ``note`` says why a number is missing or unreliable; ``warning`` is that of :func:`warning_of_row`.
     """
 
     model: str
@@ -155,19 +152,9 @@ def _paper_row(model: str, found: dict[str, Estimate]) -> PaperRow:
     cells = {measure: cell(measure) for measure in MEASURES}
     ranked = found["auc"]
     called = found.get("accuracy", ranked)  # an AUC by fold leaves out folds of one grade
-    warnings = [remark(called)] if called.caution in {Caution.ALL_CALLED_HIGH, Caution.ALL_CALLED_LOW} else []
-    if ranked.high < _CHANCE and model not in BASELINES:
-        said = t("the whole interval of the AUC is below 0.5: p_high may be the probability of the other grade")
-        warnings.insert(0, said)
-    return PaperRow(
-        model,
-        model in BASELINES,
-        called.n,
-        called.n_high,
-        **cells,
-        note=remark(ranked),
-        warning=t("; ").join(warnings),
-    )
+    is_baseline = model in BASELINES
+    warning = warning_of_row(ranked, called, is_baseline=is_baseline)
+    return PaperRow(model, is_baseline, called.n, called.n_high, **cells, note=remark(ranked), warning=warning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.threshold import Threshold
     from nephrograde.evaluation.uncertainty import RecalibrationRow
 
+_CHANCE = 0.5
+
 
 def group_words(group: str) -> str:
     """Name a group of patients; what stands in the cohort table stays as it is.
@@ -158,6 +160,24 @@ def remark(
     if row.caution is None:
         return ""
     return caution_words(row.caution, getattr(row, "caution_value", None))
+
+
+def warning_of_row(ranked: Estimate, called: Estimate, *, is_baseline: bool) -> str:
+    """Say that a model ranks the patients the wrong way round, or calls all of them alike; empty if it does neither.
+
+    Args:
+        ranked: Its AUC.
+        called: A measure at its threshold: where it calls all patients alike, sensitivity and specificity say nothing.
+        is_baseline: Whether it is a baseline, which has no ``p_high`` that the user gave.
+    """
+    warnings = []
+    if ranked.high < _CHANCE and not is_baseline:
+        warnings.append(
+            t("the whole interval of the AUC is below 0.5: p_high may be the probability of the other grade")
+        )
+    if called.caution in {Caution.ALL_CALLED_HIGH, Caution.ALL_CALLED_LOW}:
+        warnings.append(remark(called))
+    return t("; ").join(warnings)
 
 
 def dropped_words(row: Comparison) -> str:
