@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import sys
+from contextlib import suppress
 from typing import Final
 
 PLAIN: Final = "nephrograde.plain"
@@ -49,11 +50,12 @@ def make_writable() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is None or not stream.encoding:  # no stream of a process, such as that of a notebook
             continue
-        encoding = codecs.lookup(stream.encoding).name
-        if encoding == "ascii":
-            reconfigure(encoding="utf-8", errors="backslashreplace")  # for file names that are no text
-        elif encoding != "utf-8":
-            reconfigure(errors=PLAIN)
+        with suppress(OSError, ValueError, LookupError):  # a closed one, or of an encoding that Python does not know
+            encoding = codecs.lookup(stream.encoding).name
+            if encoding == "ascii":
+                reconfigure(encoding="utf-8", errors="backslashreplace")  # for file names that are no text
+            elif encoding != "utf-8":
+                reconfigure(errors=PLAIN)
 
 
 def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:

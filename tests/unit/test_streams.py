@@ -40,3 +40,11 @@ def test_an_output_without_an_encoding_is_left_alone(monkeypatch, stream):
     monkeypatch.setattr(sys, "stdout", stream)
     make_writable()
     assert sys.stdout is stream
+
+
+def test_a_closed_output_is_left_alone(monkeypatch):
+    closed = io.TextIOWrapper(io.BytesIO(), encoding="gbk")
+    closed.close()
+    monkeypatch.setattr(sys, "stdout", closed)
+    make_writable()
+    assert closed.closed
