@@ -88,7 +88,7 @@ CASES: list[tuple[str, dict[str, Any], str, list[Any]]] = [
     ("deidentify", {"out": "out", "key": "key.csv"}, "folder", NO_PATHS),
     ("deidentify", {"folder": "export", "out": "out"}, "key", NO_PATHS),
     ("load_grader", {"model": "strong-cmp"}, "run", NO_PATHS),
-    ("load_grader", {"run": "."}, "model", [None, 3]),
+    ("load_grader", {"run": "."}, "model", [3]),
     ("pack", {"model": "strong-cmp", "out": "grader.zip"}, "run", NO_PATHS),
     ("pack", {"run": "run", "out": "grader.zip"}, "model", [None, 3]),
     ("pack", {"run": "run", "model": "strong-cmp"}, "out", NO_PATHS),
