@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -114,6 +115,30 @@ def listening() -> set[str]:
     return found
 
 
+def killed_with_ray(words: list[str], temporary_dir: Path) -> list[Path]:
+    """Kill a command as soon as its Ray has begun, and return the processes of Ray that do not end with it."""
+    given: dict[str, Any] = {
+        "env": {**os.environ, "TMPDIR": str(temporary_dir)},
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
+    with subprocess.Popen([sys.executable, "-m", "nephrograde", *words], **given) as process:
+        deadline = time.monotonic() + GIVE_UP_S
+        while not (sessions := list(temporary_dir.glob("ngray-*/r/session_*/logs/runtime_env_agent.log"))):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.kill()
+    folder = sessions[0].parents[3]
+    assert folder.stat().st_mode & 0o077 == 0  # Ray lets everybody write to its own
+    found = []
+    for running in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if any(f"{folder}/" in str(handle.readlink()) for handle in (running / "fd").iterdir()):
+                found.append(running)
+    return found
+
+
 @pytest.mark.needs("ray")
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="sockets are found in /proc")
 def test_ray_on_this_machine_gives_the_scores_of_a_local_run(
@@ -121,6 +146,7 @@ def test_ray_on_this_machine_gives_the_scores_of_a_local_run(
 ) -> None:
     """It is started for the study alone: only this machine reaches it, and nothing is left of it."""
     words = ["fit", str(one_arm_dir / "cohort" / "study.toml"), "--out", str(prepared), "--on", "ray"]
+    left = killed_with_ray(words, short_dir)
     seen = set()
     with subprocess.Popen(
         [sys.executable, "-m", "nephrograde", *words],
@@ -142,6 +168,7 @@ def test_ray_on_this_machine_gives_the_scores_of_a_local_run(
     assert seen
     assert list(home.iterdir()) == []
     assert list(short_dir.iterdir()) == []
+    assert not [process for process in left if process.exists()]
 
 
 class Cluster(NamedTuple):
@@ -198,6 +225,21 @@ def test_a_ray_cluster_without_a_shared_folder_returns_the_fits(
     assert returned == [5, 5]  # files of a fold
     check_scores(one_arm_dir, prepared)
     assert list(cluster.home.iterdir()) == []
+
+
+@pytest.mark.needs("ray")
+def test_a_wrong_address_is_refused_before_ray_is_asked(
+    one_arm_dir: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch, nephrograde: Callable[..., tuple[int, str, str]]
+) -> None:
+    """Ray gives up after 30 s on a host, and after minutes on a server that never answers."""
+    words = ("fit", one_arm_dir / "cohort" / "study.toml", "--out", prepared)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setattr("ray.init", lambda **given: pytest.fail(f"Ray is asked for {given['address']}"))
+    for variable, on in (("", f"ray://{address}"), (address, "ray")):
+        monkeypatch.setenv("RAY_ADDRESS", variable)
+        code, _, printed = nephrograde(*words, "--on", on)
+        assert (code, "nothing answers there" in " ".join(printed.split())) == (2, True), printed
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,15 @@ class Encoding:
         content = [*self.inputs(), self.regions[patient_id].name]
         return self.folder / kept_name(patient_id, f"{self.phase}-{self.arm}", content, ".npy")
 
+    def paths_of_fits(self) -> tuple[Path, ...]:
+        """The files that fits read: the features of all patients, and one region, which tells the channels."""
+        return (*(self.path(patient_id) for patient_id in self.regions), self.first_region)
+
+    @property
+    def first_region(self) -> Path:
+        """The region of the first patient; all regions of a model have the same channels."""
+        return next(iter(self.regions.values()))
+
     def inputs(self) -> list[object]:
         """What the features depend on, besides the regions."""
         network = [] if self.encoder.architecture in _FIRST else [self.encoder.architecture]

@@ -108,7 +108,7 @@ def _card(job: FrozenJob, c: float, *, n_high: int, started: float) -> ModelCard
         phase=encoding.phase,
         fold=job.fold,
         dimensions=job.dimensions,
-        channels=int(open_region(next(iter(encoding.regions.values()))).shape[1]),
+        channels=int(open_region(encoding.first_region).shape[1]),
         has_mask=encoding.view.has_mask,
         shortcut="B",
         pooling="mean",

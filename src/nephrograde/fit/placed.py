@@ -65,10 +65,9 @@ class PlacedFit:
         return None
 
     def pack(self) -> Files:
-        """Read what the fits of the model need: the regions of its patients, and the features of a frozen encoder."""
+        """Read what the fits of the model need: the regions of its patients, or the features of a frozen encoder."""
         encoding = self.planned.encoding
-        kept = [] if encoding is None else [encoding.path(patient_id) for patient_id in encoding.regions]
-        paths = dict.fromkeys([*self.planned.paths, *kept])
+        paths = self.planned.paths if encoding is None else encoding.paths_of_fits()
         return {path.relative_to(self.marked.run_dir).as_posix(): path.read_bytes() for path in paths}
 
     def elsewhere(self, luggage: Files) -> Files:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import tempfile
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem, require_package
+from nephrograde.placing.ray_address import check_answers
+from nephrograde.placing.ray_folder import folder_of_ray
 from nephrograde.placing.unit import Done, attempt
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ _RETRIES = 3
 """How often a unit is begun again whose process or machine is gone."""
 _STORE_BYTES = 100_000_000
 """Of the object store of a Ray that is started here; results go through the folder, which is seen here."""
-_LONGEST_DIR = 40
-"""Characters of the temporary folder; Ray's sockets lie 60 deeper, and systems take 107."""
 _LOOK_EVERY_S = 1.0
 _QUIET: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent, and nothing is written to ~/.ray
@@ -116,7 +114,8 @@ def _options(there: Mapping[str, float], engine: Engine, *, cpus: int) -> dict[s
 @contextmanager
 def _joined(engine: Engine) -> Iterator[Any]:
     """Join a cluster, or start Ray on this machine, for the duration of the block."""
-    is_own = not engine.address and not os.environ.get("RAY_ADDRESS")
+    address = engine.address or os.environ.get("RAY_ADDRESS", "")
+    is_own = address in {"", "local"}
     own_only = {**_LOOPBACK, "RAY_AUTH_TOKEN": _token()} if is_own else {}
     before = {name: os.environ.get(name) for name in (*_QUIET, *own_only, "RAY_AUTH_MODE")}
     os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ} | own_only)
@@ -124,23 +123,25 @@ def _joined(engine: Engine) -> Iterator[Any]:
         require_package("--on ray", "ray", "ray")  # with these variables, as Ray reads some when it is imported
         import ray
 
-        with _temporary_dir() as temporary_dir, _silent(ray), warnings.catch_warnings():
+        if not is_own:
+            check_answers(address)
+        with folder_of_ray() if is_own else nullcontext() as own_dir, _silent(ray), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             own: dict[str, Any] = {
                 "address": "local",
                 "include_dashboard": False,
                 "object_store_memory": _STORE_BYTES,
                 "_node_ip_address": "127.0.0.1",
-                "_temp_dir": str(temporary_dir),
+                "_temp_dir": str(own_dir),
             }
             try:
                 ray.init(
-                    **(own if is_own else {"address": engine.address or None}),
+                    **(own if is_own else {"address": address}),
                     configure_logging=False,
                     log_to_driver=False,
                 )
             except (ConnectionError, ImportError, OSError, RuntimeError, ValueError) as error:
-                raise _unreached(engine, error) from None
+                raise _unreached(address, error) from None
             try:
                 yield ray
             finally:
@@ -176,17 +177,7 @@ def _token() -> str:
     return secrets.token_hex(32)
 
 
-def _unreached(engine: Engine, error: Exception) -> InputError:
-    place = engine.address or os.environ.get("RAY_ADDRESS") or "--on ray"
+def _unreached(address: str, error: Exception) -> InputError:
     told = " ".join(str(error).split())
     remedy = "Check the address, and that the cluster runs the same versions of Ray and Python."
-    return InputError([Problem(place, f"Ray cannot be used there ({told})", remedy)])
-
-
-@contextmanager
-def _temporary_dir() -> Iterator[Path]:
-    """A folder whose name is short enough for Ray's sockets; removed after the block."""
-    usual = Path(tempfile.gettempdir())
-    above = usual if len(str(usual)) <= _LONGEST_DIR - 12 else Path("/tmp")  # noqa: S108 (a folder of its own inside)
-    with tempfile.TemporaryDirectory(prefix="ngray-", dir=above, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    return InputError([Problem(address or "--on ray", f"Ray cannot be used there ({told})", remedy)])

@@ -6,6 +6,7 @@ import csv
 import importlib.metadata
 import shutil
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from nephrograde.model.encoders.known import Encoder
 from nephrograde.model.encoders.store import read_store
 from nephrograde.model.encoders.view import View
 from nephrograde.pipeline import check_study, fit_study, load_inputs, prepare_study, run_study
+from nephrograde.placing.engine import parse_engine
+from nephrograde.placing.unit import attempt
 from nephrograde.predict.loading import load_grader
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from nephrograde.placing.unit import Done, Unit
     from nephrograde.study import Study
 
 MODEL = "frozen-1-cmp"
@@ -107,6 +111,31 @@ def test_nothing_is_fitted_or_encoded_again(frozen_dir: Path, study: Study, tmp_
     assert seen == ["Encoding pictures", "Fitting models"]  # the features of the repeat are those of the study
     assert {path.name for path in (run / "encoded").iterdir()} == before
     assert (run / "repeats" / "seed-1" / MODEL / "fold-1" / "card.json").is_file()
+
+
+@pytest.mark.slow
+def test_a_machine_without_the_run_folder_gets_the_features_alone(
+    frozen_dir: Path, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The regions, of which there are megabytes for each patient, stay; the fits that come back are the same."""
+    run, carried = shutil.copytree(frozen_dir / "run", tmp_path / "run"), []
+    whole = [(run / "models" / MODEL / f"fold-{fold}" / "predictions.csv").read_bytes() for fold in range(2)]
+    shutil.rmtree(run / "models")
+
+    def without_folder(units: list[Unit], *_: object, collect: Callable[[int, Done], None], **__: object) -> None:
+        for number, unit in enumerate(units):
+            assert unit.carried is not None
+            carried.append(unit.carried.pack())
+            (run / "volumes").rename(tmp_path / "hidden")
+            collect(number, attempt(partial(unit.carried.call, carried[-1])))
+            (tmp_path / "hidden").rename(run / "volumes")
+
+    monkeypatch.setattr("nephrograde.placing.on_ray.place_on_ray", without_folder)
+    fit_study(study, run, engine=parse_engine("ray"))
+    patients = len(list((run / "encoded").iterdir()))
+    for luggage in carried:
+        assert sorted(name.partition("/")[0] for name in luggage) == ["encoded"] * patients + ["volumes"]
+    assert [(run / "models" / MODEL / f"fold-{fold}" / "predictions.csv").read_bytes() for fold in range(2)] == whole
 
 
 def test_another_encoder_of_the_name_is_another_fit(
