@@ -317,6 +317,34 @@ def test_a_preempted_job_is_begun_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("submitit")
+def test_where_the_logs_go_away_units_fail_without_a_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The process that watches a unit finds no folder of logs; submitit lets it print to the terminal."""
+    logs_dir = tmp_path / "there" / "logs"
+    import submitit
+
+    submit = submitit.LocalExecutor._internal_process_submissions
+    with pytest.MonkeyPatch.context() as patch:
+
+        def removed(self: Any, given: Any) -> Any:
+            jobs = submit(self, given)
+            shutil.rmtree(logs_dir.parent)
+            return jobs
+
+        patch.setattr(submitit.LocalExecutor, "_internal_process_submissions", removed)
+        with pytest.raises(FitError, match=r"1 of 1 units failed:\n +one: "):
+            place_units(
+                [Unit("one", partial(pow, 2, 2))],
+                parse_engine("slurm", ["cluster=local"]),
+                cpus=1,
+                logs_dir=logs_dir,
+                finished=lambda *_: None,
+            )
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.needs("submitit")
 def test_arrays_are_no_larger_than_the_cluster_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand-ins for the commands of SLURM: arrays of at most two jobs, and at most two jobs at once."""
     write_commands(tmp_path / "bin", tmp_path / "submitted.txt", largest_array=3, most_jobs=2)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from nephrograde.placing.unit import Done, attempt
 from nephrograde.replacement import make_folder, remove_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from nephrograde.placing.engine import Engine
@@ -172,12 +172,35 @@ def _submit(executor: Any, units: Sequence[Unit]) -> list[Any]:
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     try:
-        jobs = executor.submit_array([_Requeued(unit.call) for unit in units])
+        with _unheard():
+            jobs = executor.submit_array([_Requeued(unit.call) for unit in units])
     except (FailedJobError, FailedSubmissionError, subprocess.CalledProcessError) as error:
         told = str(error).strip().splitlines()[-1]
         remedy = "Correct --with, or submit fewer at once with `--with array=N`."
         raise InputError([Problem("--on slurm", f"the jobs are refused ({told})", remedy)]) from None
     return list(jobs)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Let processes that are started in the block write errors nowhere.
+
+    On this machine, submitit starts one that watches each unit, and would print a traceback here if the folder of logs
+    goes away; what a unit prints is in its log.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # this process has no such output
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _came_of(job: Any) -> Done:

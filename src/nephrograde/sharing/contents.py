@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from pydantic import with_config
 
-from nephrograde.sharing.pseudonyms import PSEUDONYM
+from nephrograde.export.archive import SHA256
+from nephrograde.sharing.pseudonyms import KEY_ID, PSEUDONYM
 from nephrograde.sharing.site import STRICT
 
 if TYPE_CHECKING:
@@ -69,6 +70,31 @@ class Head:
     def thresholds(self) -> dict[str, float]:
         """The threshold of each model."""
         return {one.name: one.threshold for one in self.models}
+
+
+def is_head(head: Head) -> bool:
+    """Whether a head holds only what this program writes.
+
+    Args:
+        head: From a file that somebody else wrote.
+
+    >>> model = SharedModel("weak-1-cmp", None, 0.4)
+    >>> is_head(Head("scores", "0" * 16, False, "unknown", fewest=1, smallest=1, models=(model,)))
+    True
+    >>> is_head(Head("scores", "0" * 16, False, "unknown", fewest=1, smallest=1, models=(model, model)))
+    False
+    """
+    names = [one.name for one in head.models]
+    digests = [one.identity for one in head.models if one.identity is not None]
+    if head.outcome not in {WHO_ISUP, UNKNOWN_OUTCOME}:
+        digests.append(head.outcome)
+    return (
+        KEY_ID.fullmatch(head.key_id) is not None
+        and 0 < len(set(names)) == len(names)
+        and all(map(MODEL_NAME.fullmatch, names))
+        and all(map(SHA256.fullmatch, digests))
+        and min(head.fewest, head.smallest) > 0
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

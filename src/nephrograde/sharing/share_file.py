@@ -22,9 +22,9 @@ from nephrograde.export.archive import as_json, plain_entry
 from nephrograde.export.printable import printable
 from nephrograde.files import fingerprint
 from nephrograde.replacement import make_folder, replaced
-from nephrograde.sharing.contents import MODEL_NAME, Head, SharedScores, read_scores
-from nephrograde.sharing.pseudonyms import KEY_ID
-from nephrograde.sharing.site import SiteStatistics, is_possible, measure_site
+from nephrograde.sharing.contents import Head, SharedScores, is_head, read_scores
+from nephrograde.sharing.possible import is_possible
+from nephrograde.sharing.site import SiteStatistics, measure_site
 from nephrograde.staging import staged
 from nephrograde.version import __version__
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
@@ -112,18 +112,21 @@ def read_share(path: Path) -> SharedSite:
         raise ShareError(f"{path} was not written by `nephrograde share`: it holds no {MANIFEST}. {_AGAIN}")
     _check_manifest(path, manifest, members)
     head = _parsed(path, Head, HEAD, members)
-    if members.keys() != _MEMBERS[head.kind] or not KEY_ID.fullmatch(head.key_id):
+    if members.keys() != _MEMBERS[head.kind]:
         raise _refused(path, "it holds other files than it should")
+    if not is_head(head):
+        raise _refused(path, f"{HEAD} holds something that `nephrograde share` does not write")
     pseudonyms: tuple[str, ...] = ()
     if head.kind == "scores":
         statistics, pseudonyms = _of_scores(path, head, members[SCORES])
     else:
         statistics = _parsed(path, SiteStatistics, STATISTICS, members)
-        if not is_possible(statistics):
+        if not is_possible(statistics, smallest=head.smallest):
             raise _refused(path, f"{STATISTICS} holds numbers that no patients can give")
-    names = [one.name for one in head.models]
-    if [one.model for one in statistics.models] != names or not all(map(MODEL_NAME.fullmatch, names)):
-        raise _refused(path, "it names other models than it has numbers of")
+        if min(statistics.n_high, statistics.n_low) < head.fewest:
+            raise _refused(path, "it is about fewer patients than it says")
+    if {one.model: one.calls.threshold for one in statistics.models} != head.thresholds:
+        raise _refused(path, "it names other models or thresholds than it has numbers of")
     return SharedSite(path, head, statistics, frozenset(pseudonyms), hashlib.sha256(manifest).hexdigest())
 
 
@@ -180,6 +183,8 @@ def _members_of(path: Path) -> dict[str, bytes]:
     """The content of all members, by name."""
     try:
         files = [one for one in sorted(path.iterdir()) if one.is_file()] if path.is_dir() else [path]
+        if not path.is_dir() and path.exists() and not path.is_file():
+            raise ShareError(f"{path} is neither a file nor a folder. Give what `nephrograde share` wrote.")
         if sum(one.stat().st_size for one in files) > _MOST_BYTES:
             raise ShareError(f"{path} is larger than a shared file can be. {_AGAIN}")
         if path.is_dir():
@@ -189,6 +194,8 @@ def _members_of(path: Path) -> dict[str, bytes]:
             entries = archive.infolist()
             if any(one.compress_type != zipfile.ZIP_STORED or one.flag_bits for one in entries):
                 raise ShareError(f"{path} was packed by another program. Unpack it, and give the folder.")
+            if sum(one.file_size for one in entries) > len(raw):  # members that overlap
+                raise _refused(path, "the archive itself was changed")
             members = {one.filename: archive.read(one) for one in entries}
     except FileNotFoundError:
         raise ShareError(f"{path} is missing. Give the file or folder that `nephrograde share` wrote.") from None

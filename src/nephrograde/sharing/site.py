@@ -26,12 +26,6 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
 """The threshold probabilities at which calls are counted: the same in every hospital."""
 _CONFIDENCE = 0.95
-_MOST = 100_000_000
-"""Patients of a hospital."""
-_LEAST_PAIR = 0.4
-"""Half a pair, with room for rounding: an AUC that is neither 0 nor 1 is at least that far from both."""
-_LARGEST = 1e30
-"""Beyond any estimate, and within what can be squared."""
 
 
 @with_config(STRICT)
@@ -200,40 +194,3 @@ def _variance(made: Estimate) -> float | None:
 
 def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def is_possible(site: SiteStatistics) -> bool:
-    """Whether statistics that somebody else wrote can be those of patients.
-
-    Args:
-        site: The statistics.
-
-    >>> import numpy as np
-    >>> site = measure_site(np.array([[0.1, 0.6, 0.4, 0.9]]), np.array([False, False, True, True]), {"size": 0.5})
-    >>> is_possible(site), is_possible(SiteStatistics(4, 5, site.models, site.pairs))
-    (True, False)
-    """
-    if not 0 < site.n_high < site.n <= _MOST:
-        return False
-    variances: list[float | None] = [pair.variance for pair in site.pairs]
-    for one in site.models:
-        variances += [one.auc_variance, one.intercept_variance, one.slope_variance, one.brier_variance]
-        if tuple(count.threshold for count in one.benefit) != THRESHOLDS:
-            return False
-        if one.auc not in {0.0, 1.0} and min(one.auc, 1.0 - one.auc) * site.n_high * site.n_low < _LEAST_PAIR:
-            return False
-        if not (0.0 <= one.auc <= 1.0 and 0.0 <= one.brier <= 1.0 and 0.0 <= one.expected <= site.n):
-            return False
-        if not all(_is_within(count, site) for count in (one.calls, *one.benefit)):
-            return False
-    values = [pair.difference for pair in site.pairs]
-    values += [value for one in site.models for value in (one.intercept, one.slope) if value is not None]
-    return all(abs(value) <= _LARGEST for value in values) and all(
-        one is None or one == 0.0 or _LARGEST**-2 <= one <= _LARGEST for one in variances
-    )
-
-
-def _is_within(count: CallCounts, site: SiteStatistics) -> bool:
-    if count.tp is None or count.fp is None:
-        return count.tp is None and count.fp is None
-    return 0 <= count.tp <= site.n_high and 0 <= count.fp <= site.n_low

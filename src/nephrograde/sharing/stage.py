@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.tables import write_table
+from nephrograde.export.printable import printable
 from nephrograde.lock import only_writer_of
 from nephrograde.replacement import remove_leftovers
 from nephrograde.report.pages.page import write_page
@@ -75,7 +76,8 @@ def page_path(out_dir: Path, language: Language = "en") -> Path:
 
 def _named(paths: Sequence[Path]) -> list[str]:
     """The names of the hospitals: those of the files, numbered where two are alike."""
-    stems = [path.resolve().stem if path.suffix.lower() == ".zip" else path.resolve().name for path in paths]
+    resolved = [(path, path.resolve()) for path in paths]
+    stems = [printable(full.stem if path.suffix.lower() == ".zip" else full.name) for path, full in resolved]
     count, seen = Counter(stems), Counter[str]()
     names = []
     for stem in stems:
