@@ -63,7 +63,17 @@ print("JobID|State|NodeList")
 """
 
 
-def write_commands(bin_dir: Path, notes_path: Path, *, largest_array: int, most_jobs: int) -> None:
+_SCANCEL = """#!{python}
+import sys, time
+time.sleep(0.5)
+with open({cancelled!r}, "a", encoding="utf-8") as stream:
+    print(*sys.argv[1:], file=stream)
+"""
+
+
+def write_commands(
+    bin_dir: Path, notes_path: Path, *, largest_array: int, most_jobs: int, cancelled_path: Path | None = None
+) -> None:
     """Write the commands.
 
     Args:
@@ -71,6 +81,7 @@ def write_commands(bin_dir: Path, notes_path: Path, *, largest_array: int, most_
         notes_path: Each submission becomes a line of it: whether it was accepted, how many jobs, and its flags.
         largest_array: Larger arrays are refused.
         most_jobs: So are jobs beyond this number at once.
+        cancelled_path: Each ``scancel`` becomes a line of it: the jobs. Nothing is cancelled.
     """
     bin_dir.mkdir()
     given = {
@@ -79,8 +90,15 @@ def write_commands(bin_dir: Path, notes_path: Path, *, largest_array: int, most_
         "slots": str(bin_dir / "slots"),
         "largest": largest_array,
         "most": most_jobs,
+        "cancelled": str(cancelled_path or notes_path),
     }
-    for name, text in {"sbatch": _SBATCH, "srun": _SRUN, "scontrol": _SCONTROL, "sacct": _SACCT}.items():
+    for name, text in {
+        "sbatch": _SBATCH,
+        "srun": _SRUN,
+        "scontrol": _SCONTROL,
+        "sacct": _SACCT,
+        "scancel": _SCANCEL,
+    }.items():
         path = bin_dir / name
         path.write_text(text.format(**given), encoding="utf-8")
         path.chmod(0o755)

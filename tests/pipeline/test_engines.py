@@ -345,6 +345,66 @@ def test_where_the_logs_go_away_units_fail_without_a_traceback(
 
 
 @pytest.mark.needs("submitit")
+@pytest.mark.parametrize("is_ignored", [False, True])
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="units are named in /proc")
+def test_units_end_with_a_command_that_is_told_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_ignored: bool
+) -> None:
+    """By SIGTERM; also where SIGINT, which submitit sends, is ignored, as in the background of a script."""
+    monkeypatch.setattr("nephrograde.placing.slurm._END_S", 1.5)
+    unit = Waiting(tmp_path / "notes")
+    handler = signal.SIG_IGN if is_ignored else signal.default_int_handler
+    before = signal.signal(signal.SIGINT, handler)
+    when_begun(unit, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            place_units(
+                [Unit("one", unit)],
+                parse_engine("slurm", ["cluster=local"]),
+                cpus=1,
+                logs_dir=tmp_path / "logs",
+                finished=lambda *_: pytest.fail("it is done"),
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    (process,) = unit.processes()
+    is_gone = not Path(f"/proc/{process}").exists() or "State:\tZ" in Path(f"/proc/{process}/status").read_text("ascii")
+    assert is_gone
+    assert not list((tmp_path / "logs").glob("*.pkl"))
+
+
+@pytest.mark.needs("submitit")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # scancel is not waited for
+def test_jobs_of_slurm_are_cancelled_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on if the command is interrupted again while it runs."""
+    cancelled = tmp_path / "cancelled.txt"
+    write_commands(tmp_path / "bin", tmp_path / "submitted.txt", largest_array=5, most_jobs=5, cancelled_path=cancelled)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    unit = Waiting(tmp_path / "notes")
+
+    def end(process: int) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.2)
+        while not cancelled.exists():
+            time.sleep(0.05)
+        os.kill(process, signal.SIGKILL)
+
+    thread = when_begun(unit, end)
+    with pytest.raises(KeyboardInterrupt):
+        place_units(
+            [Unit("one", unit), Unit("two", partial(pow, 2, 2))],
+            parse_engine("slurm"),
+            cpus=1,
+            logs_dir=tmp_path / "logs",
+            finished=lambda *_: None,
+        )
+    thread.join(GIVE_UP_S)
+    assert len(cancelled.read_text(encoding="utf-8").splitlines()) == 1
+    assert len(cancelled.read_text(encoding="utf-8").split()) == 2
+
+
+@pytest.mark.needs("submitit")
 def test_arrays_are_no_larger_than_the_cluster_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand-ins for the commands of SLURM: arrays of at most two jobs, and at most two jobs at once."""
     write_commands(tmp_path / "bin", tmp_path / "submitted.txt", largest_array=3, most_jobs=2)

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem, require_package
+from nephrograde.placing.ending import keeping_handlers
 from nephrograde.placing.ray_address import check_answers
 from nephrograde.placing.ray_folder import folder_of_ray
 from nephrograde.placing.unit import Done, attempt
@@ -135,11 +136,12 @@ def _joined(engine: Engine) -> Iterator[Any]:
                 "_temp_dir": str(own_dir),
             }
             try:
-                ray.init(
-                    **(own if is_own else {"address": address}),
-                    configure_logging=False,
-                    log_to_driver=False,
-                )
+                with keeping_handlers():
+                    ray.init(
+                        **(own if is_own else {"address": address}),
+                        configure_logging=False,
+                        log_to_driver=False,
+                    )
             except (ConnectionError, ImportError, OSError, RuntimeError, ValueError) as error:
                 raise _unreached(address, error) from None
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import FitError, RunError
+from nephrograde.placing.ending import ending_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ def place_units(
     Raises:
         FitError: Units have failed; each is named, with what went wrong.
         InputError: The engine is not installed, or cannot be used.
+        KeyboardInterrupt: After Ctrl-C, or a signal that ends processes; units that are not done are cancelled.
     """
     failed: dict[int, str] = {}
 
@@ -45,14 +47,15 @@ def place_units(
         except RunError as error:  # what was returned is damaged
             failed[number] = str(error)
 
-    if engine.kind == "slurm":
-        from nephrograde.placing.slurm import place_on_slurm
+    with ending_in_order():
+        if engine.kind == "slurm":
+            from nephrograde.placing.slurm import place_on_slurm
 
-        place_on_slurm(units, engine, cpus=cpus, logs_dir=logs_dir, collect=collect)
-    else:
-        from nephrograde.placing.on_ray import place_on_ray
+            place_on_slurm(units, engine, cpus=cpus, logs_dir=logs_dir, collect=collect)
+        else:
+            from nephrograde.placing.on_ray import place_on_ray
 
-        place_on_ray(units, engine, cpus=cpus, collect=collect)
+            place_on_ray(units, engine, cpus=cpus, collect=collect)
     if failed:
         told = "\n".join(f"  {units[number].name}: {_shortened(failed[number])}" for number in sorted(failed))
         n_done = len(units) - len(failed)

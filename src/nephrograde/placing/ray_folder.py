@@ -46,6 +46,7 @@ def folder_of_ray() -> Iterator[Path]:
         (folder / "r").mkdir()
         yield folder / "r"
     finally:
+        _end_processes(folder)  # of a Ray that was interrupted while it began or ended
         shutil.rmtree(folder, ignore_errors=True)
         if handle is not None:
             os.close(handle)
@@ -101,7 +102,8 @@ def _remove_if_abandoned(folder: Path) -> None:
 
 def _end_processes(folder: Path) -> None:
     """End the processes of Ray that have a file in the folder open; without ``/proc``, they end by themselves."""
-    for process in Path("/proc").glob("[0-9]*"):
+    others = (process for process in Path("/proc").glob("[0-9]*") if process.name != str(os.getpid()))
+    for process in others:
         with suppress(OSError, AttributeError):  # of another user, or gone; not on Linux
             handle = os.pidfd_open(int(process.name))  # names this process, also if its number is given to another
             try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem, require_package
@@ -19,7 +21,6 @@ from nephrograde.replacement import make_folder, remove_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from nephrograde.placing.engine import Engine
     from nephrograde.placing.unit import Unit
@@ -29,6 +30,9 @@ _REQUEUES = 3
 """How often a unit that ran into its time limit is begun again; one that is preempted is requeued without a limit."""
 _LOOK_EVERY_S = 1.0
 _ASK_SLURM_EVERY_S = 30.0
+_CANCEL_S = 30.0
+_END_S = 5.0
+"""Of a process on this machine that has been told to end; submitit kills its units after a second."""
 _USUAL_ARRAY = 1000
 """SLURM allows arrays of 1,001 jobs unless it is configured otherwise."""
 _OF_SUBMITIT = re.compile(r"(?:\d+(?:_\d+)*_(?:submitted|result)|[0-9a-f]{32})\.pkl")
@@ -92,7 +96,7 @@ def place_on_slurm(
             if not ended:
                 time.sleep(_LOOK_EVERY_S if cluster == "slurm" else _LOOK_EVERY_S / 10)
     finally:
-        jobs.cancel()
+        jobs.cancel(cluster)
         remove_ours(logs_dir, _OF_SUBMITIT.fullmatch)
 
 
@@ -124,11 +128,45 @@ class _Jobs:
                 self.running[number] = job
                 self.waiting.popleft()
 
-    def cancel(self) -> None:
-        """Cancel those that are not done."""
-        for job in self.running.values():
+    def cancel(self, cluster: str) -> None:
+        """Cancel those that are not done: on SLURM by one command, which goes on if this process is interrupted again.
+
+        On this machine, the processes are waited for, so that none of them writes to the folder any more. Those that
+        ignore the signal, as what a script has started in the background does, are killed.
+        """
+        jobs = list(self.running.values())
+        if cluster == "slurm" and jobs:
+            words = ["scancel", *(str(job.job_id) for job in jobs)]
+            nowhere = subprocess.DEVNULL
             with suppress(OSError, subprocess.SubprocessError):
+                subprocess.Popen(  # noqa: S603 (numbers of jobs)
+                    words, stdout=nowhere, stderr=nowhere, start_new_session=True
+                ).wait(_CANCEL_S)
+            return
+        for job in jobs:
+            with suppress(OSError):
                 job.cancel(check=False)
+        _await_end(jobs, _END_S)
+        for job in jobs:
+            if not job.done():
+                _kill(int(job.job_id))
+        _await_end(jobs, _END_S)
+
+
+def _await_end(jobs: Sequence[Any], wait_s: float) -> None:
+    give_up = time.monotonic() + wait_s
+    while time.monotonic() < give_up and not all(job.done() for job in jobs):
+        time.sleep(_LOOK_EVERY_S / 10)
+
+
+def _kill(watcher: int) -> None:
+    """Kill the process of submitit that watches a unit on this machine, and the unit, where ``/proc`` names it."""
+    units = []
+    with suppress(OSError):
+        units = Path(f"/proc/{watcher}/task/{watcher}/children").read_text(encoding="ascii").split()
+    for process in (watcher, *map(int, units)):  # the watcher first, which would begin the unit again
+        with suppress(OSError):
+            os.kill(process, signal.SIGKILL)
 
 
 def largest_array() -> int:

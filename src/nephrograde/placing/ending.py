@@ -1,0 +1,59 @@
+"""How a command that has placed units ends when it is told to: in order, so that nothing of it goes on."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NAMES = ("SIGTERM", "SIGHUP")
+"""What batch systems, service managers and terminals that are closed send."""
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Let the signals that would end this process interrupt the block as Ctrl-C does.
+
+    A signal that is ignored, as by ``nohup``, or that something else takes, is left as it is, and so are all of them
+    outside the main thread.
+
+    >>> import os
+    >>> try:
+    ...     with ending_in_order():
+    ...         os.kill(os.getpid(), signal.SIGTERM)
+    ... except KeyboardInterrupt:
+    ...     print("interrupted")
+    interrupted
+    """
+    taken = [number for number, handler in _handlers().items() if handler is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def keeping_handlers() -> Iterator[None]:
+    """Restore after the block what happens at these signals: Ray takes SIGTERM, and prints pages when it comes."""
+    before = _handlers()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # None is one that Python did not set
+                signal.signal(number, handler)
+
+
+def _handlers() -> dict[int, Any]:
+    """What happens at the signals, by their numbers; only the main thread may change it."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    return {number: signal.getsignal(number) for number in numbers}

@@ -1,0 +1,52 @@
+"""Signals that end a process interrupt what is placed, so that it is cancelled."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from nephrograde.placing.ending import ending_in_order, keeping_handlers
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there are no such signals on this system")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_interrupts_the_block_and_no_more_after_it(number):
+    with pytest.raises(KeyboardInterrupt), ending_in_order():
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_what_is_ignored_or_taken_stays_so():
+    taken = []
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.signal(signal.SIGTERM, lambda *_: taken.append(1))
+    try:
+        with ending_in_order():
+            os.kill(os.getpid(), signal.SIGHUP)  # as after nohup
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert taken == [1]
+    finally:
+        signal.signal(signal.SIGHUP, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+
+
+def test_handlers_that_a_library_sets_are_taken_back():
+    with ending_in_order():
+        ours = signal.getsignal(signal.SIGTERM)
+        with keeping_handlers():
+            signal.signal(signal.SIGTERM, lambda *_: None)
+        assert signal.getsignal(signal.SIGTERM) is ours
+
+
+def test_another_thread_changes_nothing():
+    seen = []
+
+    def run():
+        with ending_in_order(), keeping_handlers():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [signal.SIG_DFL]
