@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import RunError, about_writing
 from nephrograde.replacement import make_folder
@@ -28,6 +28,9 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 _LOCKED_BYTE = 1 << 30
 """The locked byte; on Windows a locked range cannot be read, so it lies far beyond the text."""
+
+_FAIL_AT_ONCE, _EXCLUSIVE = 1, 2
+"""LOCKFILE_FAIL_IMMEDIATELY and LOCKFILE_EXCLUSIVE_LOCK of Windows."""
 
 _ASK_EVERY_S = 0.2
 
@@ -126,8 +129,6 @@ def lock_handle(handle: int) -> bool | None:
 def share_handle(handle: int) -> bool | None:
     """Lock an open file together with others that do the same, without waiting; results as of :func:`lock_handle`.
 
-    Windows has no such lock; there, the first to share it is the only one.
-
     Args:
         handle: The file descriptor. The lock is released when it is closed.
     """
@@ -137,11 +138,7 @@ def share_handle(handle: int) -> bool | None:
 def _locked(handle: int, *, is_shared: bool) -> bool | None:
     try:
         if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-            os.lseek(handle, 0, os.SEEK_SET)
+            _lock_on_windows(handle, is_shared=is_shared)
         else:
             import fcntl
 
@@ -153,6 +150,45 @@ def _locked(handle: int, *, is_shared: bool) -> bool | None:
             return None
         raise
     return True
+
+
+def _lock_on_windows(handle: int, *, is_shared: bool) -> None:
+    """Lock a byte of an open file by LockFileEx, as ``msvcrt`` knows only locks that are not shared.
+
+    Source:
+        https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-lockfileex
+    """
+    import ctypes
+    import msvcrt
+
+    class Overlapped(ctypes.Structure):
+        """OVERLAPPED: where the locked byte is."""
+
+        _fields_ = (
+            ("internal", ctypes.c_size_t),
+            ("internal_high", ctypes.c_size_t),
+            ("offset", ctypes.c_uint32),
+            ("offset_high", ctypes.c_uint32),
+            ("event", ctypes.c_void_p),
+        )
+
+    library: Any = ctypes
+    lock_file = library.WinDLL("kernel32", use_last_error=True).LockFileEx
+    double_word = ctypes.c_uint32
+    lock_file.argtypes = (
+        ctypes.c_void_p,
+        double_word,
+        double_word,
+        double_word,
+        double_word,
+        ctypes.POINTER(Overlapped),
+    )
+    lock_file.restype = ctypes.c_int
+    of_system: Any = msvcrt
+    flags = _FAIL_AT_ONCE if is_shared else _FAIL_AT_ONCE | _EXCLUSIVE
+    where = Overlapped(offset=_LOCKED_BYTE)
+    if not lock_file(of_system.get_osfhandle(handle), flags, 0, 1, 0, ctypes.byref(where)):
+        raise library.WinError(library.get_last_error())  # one that is held has the number EACCES
 
 
 def write_holder(handle: int) -> None:

@@ -22,7 +22,7 @@ from tests.slurm_commands import write_commands
 from tests.without_report import evaluate_alone
 
 from nephrograde.cohort.stage import load_inputs
-from nephrograde.errors import FitError, RunError
+from nephrograde.errors import FitError, InputError, RunError
 from nephrograde.pipeline import fit_study, list_units, prepare_study
 from nephrograde.placing.engine import parse_engine
 from nephrograde.placing.place import place_units
@@ -430,6 +430,14 @@ def test_arrays_are_no_larger_than_the_cluster_allows(tmp_path: Path, monkeypatc
     assert "--cpus-per-task=3" in accepted[0]
     assert "--time=7" in accepted[0]
     assert [path.name for path in (tmp_path / "logs").glob("*.pkl")] == ["notes.pkl"]
+    with pytest.raises(InputError, match="takes % in the path of a log for a placeholder"):
+        place_units(
+            [],
+            parse_engine("slurm"),
+            cpus=1,
+            logs_dir=tmp_path / "50%A" / "logs",
+            finished=lambda *_: None,
+        )
 
 
 def test_what_comes_back_damaged_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,13 +71,16 @@ def place_on_slurm(
         collect: Called with the number of each unit that is done, and what came of it.
 
     Raises:
-        InputError: submitit is not installed, there is no SLURM, or it refuses the jobs.
+        InputError: submitit is not installed, there is no SLURM, it refuses the jobs, or the path has a %.
     """
     require_package("--on slurm", "submitit", "slurm")
     cluster = engine.text("cluster") or "slurm"
     if cluster == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
         remedy = "Run the command on a machine that can submit jobs, or try the same here with `--with cluster=local`."
         raise InputError([Problem("--on slurm", "sbatch and srun are not on this machine", remedy)])
+    if cluster == "slurm" and "%" in str(logs_dir):
+        remedy = "Choose a folder whose path has no % with --out."
+        raise InputError([Problem(str(logs_dir), "SLURM takes % in the path of a log for a placeholder", remedy)])
     make_folder(logs_dir)
     executor = _executor(engine, cluster, cpus=cpus, logs_dir=logs_dir)
     limit = engine.number("array") or (largest_array() if cluster == "slurm" else len(units))
