@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -25,6 +26,7 @@ from nephrograde.cohort.stage import load_inputs
 from nephrograde.errors import FitError, InputError, RunError
 from nephrograde.pipeline import fit_study, list_units, prepare_study
 from nephrograde.placing.engine import parse_engine
+from nephrograde.placing.on_ray import _came_of
 from nephrograde.placing.place import place_units
 from nephrograde.placing.slurm import largest_array
 from nephrograde.placing.unit import Done, Unit, attempt
@@ -275,8 +277,10 @@ def when_begun(unit: Waiting, act: Callable[[int], None]) -> threading.Thread:
 
 
 @pytest.mark.needs("ray")
-def test_units_of_a_node_that_is_killed_are_done_on_the_other(cluster: Cluster, tmp_path: Path) -> None:
-    """Of two units that wait, one is on each node; that of the node that goes is begun again."""
+def test_units_of_a_node_that_is_killed_are_done_on_the_other(
+    cluster: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of two units that wait, one is on each node; that of the node that goes is begun again. Nothing is printed."""
     units = [Waiting(tmp_path / "a"), Waiting(tmp_path / "b")]
 
     def kill_both(_process: int) -> None:
@@ -299,6 +303,19 @@ def test_units_of_a_node_that_is_killed_are_done_on_the_other(cluster: Cluster, 
     )
     assert found == {0: "done", 1: "done"}
     assert [len(unit.processes()) for unit in units] == [2, 2]
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.needs("ray")
+def test_a_unit_whose_process_ends_each_time_is_named_in_words_of_this_program() -> None:
+    """Ray itself would name logs that go with it."""
+    import ray.exceptions
+
+    def get(_: object) -> None:
+        raise ray.exceptions.WorkerCrashedError
+
+    double = SimpleNamespace(get=get, exceptions=ray.exceptions)
+    assert "its process ended unexpectedly, 4 times" in _came_of(double, None).problem
 
 
 @pytest.mark.needs("submitit")

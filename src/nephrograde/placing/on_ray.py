@@ -84,6 +84,9 @@ def _came_of(ray: Any, reference: Any) -> Done:
     """What came of a task, also of one whose process or machine is gone."""
     try:
         done: Done = ray.get(reference)
+    except ray.exceptions.WorkerCrashedError:  # Ray names logs that are removed with its folder
+        times = _RETRIES + 1
+        return Done(problem=f"its process ended unexpectedly, {times} times, perhaps because memory ran out")
     except ray.exceptions.RayError as error:
         return Done(problem=" ".join(str(error).split()))
     return done
@@ -162,10 +165,14 @@ def _silent(ray: Any) -> Iterator[None]:
     logger.setLevel(logging.CRITICAL)  # of a lost node, Ray would print a page
     constants = ray._private.ray_constants  # what the variable decides at the first import
     reachable = constants.ENABLE_RAY_CLUSTER
+    worker = ray._private.worker
+    printed = worker.print_to_stdstream  # prints a page on the output for each process that is lost
     constants.ENABLE_RAY_CLUSTER = os.environ.get("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER") != "0"
+    worker.print_to_stdstream = lambda *_, **__: None
     try:
         yield
     finally:
+        worker.print_to_stdstream = printed
         logger.setLevel(level)
         constants.ENABLE_RAY_CLUSTER = reachable
 
