@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+import nephrograde as ng
 from nephrograde.evaluation.ledger import open_test_set
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.remarks import Rule
@@ -22,6 +23,8 @@ from nephrograde.study import EvaluateSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from nephrograde.sharing.contents import Kind
 
 MODELS = ("weak-1-cmp", "size")
 THRESHOLDS = {"weak-1-cmp": 0.4, "size": 0.5}
@@ -67,3 +70,22 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         return run.run_dir
 
     return write
+
+
+@pytest.fixture
+def share(write_run: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """Share a hospital, by default under its own key."""
+
+    def run(
+        number: int,
+        what: Kind = "statistics",
+        rows: tuple[Score, ...] | None = None,
+        name: str | None = None,
+        key: str | None = None,
+        **thresholds: float,
+    ) -> Path:
+        run_dir = write_run(number, rows, **thresholds)
+        path = tmp_path / f"{name or f'site-{number}'}.zip"
+        return ng.share(run_dir, path, what=what, key=key, fewest=1).path
+
+    return run
