@@ -8,11 +8,11 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.slurm_commands import write_commands
-from tests.waiting_units import GIVE_UP_S, Waiting, when_begun
+from tests.waiting_units import GIVE_UP_S, Waiting, usual_signals, when_begun
 
 from nephrograde.errors import FitError, InputError
 from nephrograde.placing.engine import parse_engine
@@ -20,7 +20,17 @@ from nephrograde.placing.place import place_units
 from nephrograde.placing.slurm import largest_array
 from nephrograde.placing.unit import Unit
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 pytestmark = [pytest.mark.slow, pytest.mark.needs("submitit")]
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """Signals as in a process of its own."""
+    with usual_signals():
+        yield
 
 
 def test_a_preempted_job_is_begun_again(tmp_path: Path) -> None:

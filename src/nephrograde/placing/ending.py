@@ -20,14 +20,6 @@ def ending_in_order() -> Iterator[None]:
 
     A signal that is ignored, as by ``nohup``, or that something else takes, is left as it is, and so are all of them
     outside the main thread.
-
-    >>> import os
-    >>> try:
-    ...     with ending_in_order():
-    ...         os.kill(os.getpid(), signal.SIGTERM)
-    ... except KeyboardInterrupt:
-    ...     print("interrupted")
-    interrupted
     """
     taken = [number for number, handler in _handlers().items() if handler is signal.SIG_DFL]
     for number in taken:

@@ -5,10 +5,18 @@ import signal
 import threading
 
 import pytest
+from tests.waiting_units import usual_signals
 
 from nephrograde.placing.ending import ending_in_order, keeping_handlers
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there are no such signals on this system")
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """Signals as in a process of its own."""
+    with usual_signals():
+        yield
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
