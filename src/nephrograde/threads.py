@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -12,6 +13,27 @@ if TYPE_CHECKING:
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
+_SHARING: set[object] = set()
+"""One entry for each block of :func:`one_processor_each` that is under way."""
+
+
+def usable_processors() -> int:
+    """How many processors this process may use.
+
+    >>> usable_processors() >= 1
+    True
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_all_processors() -> bool:
+    """Whether a step may use all processors: in the main thread, unless other work goes on beside it.
+
+    >>> with one_processor_each():
+    ...     has_all_processors()
+    False
+    """
+    return threading.current_thread() is threading.main_thread() and not _SHARING
 
 
 def begin_beside(work: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> Future[_Result]:
@@ -33,18 +55,24 @@ def begin_beside(work: Callable[_Given, _Result], *given: _Given.args, **named: 
 
 @contextmanager
 def one_processor_each() -> Iterator[None]:
-    """Keep matrix products in the thread that asks for them, while several threads work.
+    """Keep work in the thread that does it, while several threads or processes work side by side.
 
     OpenBLAS would wake a thread of its own per processor for each of many small matrix products, which then waits for
-    more of them and keeps a processor from the others. The products are the same to the last bit.
+    more of them and keeps a processor from the others. The products are the same to the last bit. Steps that could use
+    all processors do not do so either (:func:`has_all_processors`).
 
     >>> with one_processor_each():
     ...     pass
     """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"):
-        yield
+    block = object()
+    _SHARING.add(block)
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
+    finally:
+        _SHARING.discard(block)
 
 
 class Workers:
@@ -84,7 +112,7 @@ def side_by_side(threads: int | None = None) -> Iterator[Workers]:
     >>> [one.result() for one in squares]
     [0, 1, 4, 9]
     """
-    count = threads or os.cpu_count() or 1
+    count = threads or usable_processors()
     if count == 1:
         yield Workers(None)
         return

@@ -30,7 +30,8 @@ def same_each_time(monkeypatch):
     """Nothing depends on the clock or on chance."""
     for module in ("run.provenance", "evaluation.ledger"):
         monkeypatch.setattr(f"nephrograde.{module}.datetime", FrozenTime)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # one thread, so that the order of writing is the same each time
+    # One thread, so that the order of writing is the same each time.
+    monkeypatch.setattr("nephrograde.crew.usable_processors", lambda: 1)
     monkeypatch.setattr(secrets, "token_bytes", bytes)
     monkeypatch.setattr(secrets, "randbelow", lambda _: 17)
 

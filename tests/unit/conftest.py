@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+import threading
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import nephrograde.crew
 from nephrograde.volume.volume import Volume, make_volume
 
 if TYPE_CHECKING:
@@ -40,6 +42,43 @@ def blas_threads() -> Iterator[Callable[[], set[int]]]:
         assert threads() == {3}
         yield threads
         assert threads() == {3}
+
+
+@pytest.fixture
+def hiring(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Let a crew of two start a process after the first piece of work, and leave it some; returns how many it started.
+
+    Until the process is there, the other thread waits with its next piece.
+    """
+    started: list[object] = []
+    is_begun, is_there = threading.Event(), threading.Event()
+
+    def hire_and_note(*given: Any, **named: Any) -> Any:
+        is_begun.set()
+        started.append(hire(*given, **named))
+        return started[-1]
+
+    def wait_until_ready(helper: Any) -> bool:
+        if not (helper._is_ready or helper._is_lost):
+            helper._hired.connection.poll(60)
+        try:
+            return is_ready(helper)
+        finally:
+            is_there.set()
+
+    def do_here_later(crew: Any, *given: Any) -> Any:
+        if is_begun.is_set():
+            is_there.wait(60)
+        return do_here(crew, *given)
+
+    hire, is_ready = nephrograde.crew.hire, nephrograde.crew._Helper.is_ready
+    do_here = nephrograde.crew.Crew._do_here
+    monkeypatch.setattr("nephrograde.crew.usable_processors", lambda: 2)
+    monkeypatch.setattr("nephrograde.crew.PAYS_FROM_S", 0.0)
+    monkeypatch.setattr("nephrograde.crew.hire", hire_and_note)
+    monkeypatch.setattr("nephrograde.crew._Helper.is_ready", wait_until_ready)
+    monkeypatch.setattr("nephrograde.crew.Crew._do_here", do_here_later)
+    return lambda: len(started)
 
 
 @pytest.fixture

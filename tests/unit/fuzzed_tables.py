@@ -30,7 +30,8 @@ from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import read_lock, write_lock
 from nephrograde.run.seal import read_seal
 from nephrograde.sample.dataset import open_region
-from nephrograde.sample.prepare import Region, read_prepared
+from nephrograde.sample.prepare import read_prepared
+from nephrograde.sample.prepared_scan import Region
 from nephrograde.sources.deidentify.key import Key
 from nephrograde.sources.scan.corrections import read_corrections
 from nephrograde.sources.scan.grades import read_grades

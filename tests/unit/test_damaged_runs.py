@@ -31,7 +31,8 @@ from nephrograde.report.pages.side_by_side_page import write_side_by_side
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import renew_seal, seal_fold
 from nephrograde.sample.dataset import gather, read_samples
-from nephrograde.sample.prepare import Region, read_prepared
+from nephrograde.sample.prepare import read_prepared
+from nephrograde.sample.prepared_scan import Region
 from nephrograde.volume.finding import Finding, write_findings
 
 if TYPE_CHECKING:

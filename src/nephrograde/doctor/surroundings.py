@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nephrograde.doctor.check import Check, State
 from nephrograde.run.memory import free_bytes
+from nephrograde.threads import usable_processors
 
 LITTLE_MEMORY, LITTLE_DISK = 2e9, 5e9
 """Bytes under which there is a warning. Grading a scan takes less than one GB; a study of hundreds of patients keeps
@@ -44,8 +45,7 @@ def has_nvidia_driver() -> bool:
 
 
 def _processors() -> Check:
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Check("Machine", "processors", State.OK, f"{count} of them can be used, {platform.machine()}.")
+    return Check("Machine", "processors", State.OK, f"{usable_processors()} of them can be used, {platform.machine()}.")
 
 
 def _memory() -> Check:

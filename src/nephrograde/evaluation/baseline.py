@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
-    from nephrograde.sample.prepare import Region
+    from nephrograde.sample.prepared_scan import Region
 
 FEATURES_KEPT = 10
 """Number of radiomic features kept in each fold."""

@@ -6,32 +6,24 @@ outlive it: they end with their last fit, on its order, or when it ends, however
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import pickle
 import signal
-import sys
-import threading
-import traceback
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
-from multiprocessing.pool import RemoteTraceback  # type: ignore[attr-defined]
-from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nephrograde.errors import FitError
+from nephrograde.processes import Failed, begin_serving, failure, hire
 from nephrograde.run.progress import Part, Watched, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
 
     from nephrograde.fit.planned import Fit
     from nephrograde.fit.team import Team
+    from nephrograde.processes import Hired
 
 _KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_MMAP_THRESHOLD_": str(1 << 25)}
 """Lets glibc keep freed memory for the next step. A step in 3D takes 13 % less time than with pages that are new."""
@@ -41,13 +33,6 @@ _END_WITHIN_S = 5.0
 
 class _Finished(NamedTuple):
     """A fit is done, and its folder is written."""
-
-
-class _Failed(NamedTuple):
-    """A fit ended with an error; ``told`` is the traceback in the process of the fit."""
-
-    error: Exception
-    told: str
 
 
 class FitOne(Protocol):
@@ -82,7 +67,7 @@ def fit_at_once(
     with _workers(min(team.workers, len(waiting)), (fit, team)) as workers:
         for worker in workers:
             worker.begin(*waiting.popleft(), work=work, show=show)
-        while busy := {worker.connection: worker for worker in workers if worker.task is not None}:
+        while busy := {worker.hired.connection: worker for worker in workers if worker.task is not None}:
             for connection in wait(list(busy), timeout=_SHOW_EVERY_S):
                 worker = busy[connection]  # type: ignore[index]
                 if worker.hear():
@@ -106,15 +91,14 @@ class _Worker:
     """A process that fits networks, as the process of the run sees it."""
 
     number: int
-    process: SpawnProcess
-    connection: Connection
+    hired: Hired
     task: _Task | None = None
 
     def begin(self, planned: Fit, part: Part, *, work: Workload, show: Callable[[], None]) -> None:
         """Hand out a fit."""
         self.task = _Task(planned, Watched(work, part, show, worker=self.number))
         try:
-            self.connection.send(planned)
+            self.hired.connection.send(planned)
         except OSError:  # it has ended
             raise self._lost(planned) from None
 
@@ -123,11 +107,11 @@ class _Worker:
         if self.task is None:
             return False
         try:
-            told = self.connection.recv()
+            told = self.hired.connection.recv()
         except (EOFError, OSError):
             raise self._lost(self.task.planned) from None
-        if isinstance(told, _Failed):
-            raise told.error from RemoteTraceback(told.told)
+        if isinstance(told, Failed):
+            told.raise_here()
         if isinstance(told, Part):
             self.task.watched.follow(told)
             return True
@@ -137,22 +121,12 @@ class _Worker:
     def dismiss(self) -> None:
         """Let the process end."""
         with suppress(OSError):  # it has ended
-            self.connection.send(None)
-
-    def end(self) -> None:
-        """End the process, whatever it is doing."""
-        self.connection.close()
-        if self.task is not None:
-            self.process.terminate()
-        self.process.join(_END_WITHIN_S)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-        self.process.close()
+            self.hired.connection.send(None)
 
     def _lost(self, planned: Fit) -> FitError:
-        self.process.join(_END_WITHIN_S)
-        code = self.process.exitcode
+        process = self.hired.process
+        process.join(_END_WITHIN_S)
+        code = process.exitcode
         how = f"exit code {code}" if code is None or code >= 0 else signal.Signals(-code).name
         repeat = f" of {planned.repeat.name}" if planned.repeat.name else ""
         return FitError(
@@ -165,72 +139,22 @@ class _Worker:
 @contextmanager
 def _workers(count: int, given: tuple[FitOne, Team]) -> Iterator[list[_Worker]]:
     """Start processes for the duration of the block."""
-    context = multiprocessing.get_context("spawn")  # forked processes would inherit the locks of torch's threads
     workers: list[_Worker] = []
     try:
-        with _unreached_by_interrupts(), _without_script(), _environment(_KEEP_MEMORY):
-            for number in range(count):
-                ours, theirs = context.Pipe()
-                process = context.Process(
-                    target=_serve, args=(theirs, *given), daemon=True, name=f"nephrograde-fit-{number}"
-                )
-                process.start()
-                theirs.close()
-                workers.append(_Worker(number, process, ours))
+        for number in range(count):
+            hired = hire(_serve, *given, name=f"nephrograde-fit-{number}", environment=_KEEP_MEMORY)
+            workers.append(_Worker(number, hired))
         yield workers
     finally:
+        for worker in workers:  # all at once, before any of them is waited for
+            worker.hired.dismiss(at_once=worker.task is not None)
         for worker in workers:
-            if worker.task is not None:  # all at once, before any of them is waited for
-                worker.process.terminate()
-        for worker in workers:
-            worker.end()
-
-
-@contextmanager
-def _unreached_by_interrupts() -> Iterator[None]:
-    """Leave Ctrl-C to this process: those started in the block do not receive it, however early it comes."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # started with the first process, it would let interrupts through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _environment(added: Mapping[str, str]) -> Iterator[None]:
-    """Add variables to the environment of processes started in the block; those that are set keep their value."""
-    missing = {name: value for name, value in added.items() if name not in os.environ}
-    os.environ.update(missing)
-    try:
-        yield
-    finally:
-        for name in missing:
-            del os.environ[name]
-
-
-@contextmanager
-def _without_script() -> Iterator[None]:
-    """Keep processes started in the block from running the user's script again.
-
-    ``multiprocessing`` runs it in each of them, to find there what was defined in it. Nothing is needed from it here,
-    and it may do anything, such as begin the same run.
-    """
-    script = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = script
+            worker.hired.end()
 
 
 def _serve(connection: Connection, fit: FitOne, team: Team) -> None:
     """Fit one network after another, as they come through the connection, in a process of its own."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_serving()
     import torch
 
     torch.set_num_threads(team.threads)
@@ -243,23 +167,6 @@ def _serve(connection: Connection, fit: FitOne, team: Team) -> None:
         try:
             fit(planned, watched=watched)
         except Exception as error:  # noqa: BLE001 (raised again in the process of the run)
-            connection.send(_failure(error))
+            connection.send(failure(error))
         else:
             connection.send(_Finished())
-
-
-def _failure(error: Exception) -> _Failed:
-    """What can be sent of an error; one that cannot be pickled is told in words."""
-    told = "".join(traceback.format_exception(error))
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 (written on the same line)
-    except Exception:  # noqa: BLE001 (an error of another library may raise anything)
-        return _Failed(RuntimeError(f"{type(error).__name__}: {error}"), told)
-    return _Failed(error, told)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)

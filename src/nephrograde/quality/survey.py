@@ -7,14 +7,13 @@ results for a scan are kept in ``cache/`` under a hash of its files, so that a s
 
 from __future__ import annotations
 
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nephrograde.crew import Crew
 from nephrograde.errors import VolumeError
 from nephrograde.files import fingerprint, write_json, write_rows
 from nephrograde.quality.acquisition import read_acquisition, read_person_marks
@@ -29,7 +28,6 @@ from nephrograde.sample.places import check_place
 from nephrograde.sample.region import region_settings
 from nephrograde.sample.scanned import fault_of_state, read_scan
 from nephrograde.staging import staged
-from nephrograde.threads import one_processor_each
 from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Fault, as_fault, in_column, write_findings
 from nephrograde.volume.pictures import find_pictures
@@ -49,8 +47,8 @@ if TYPE_CHECKING:
 
 CHECKS = 7
 """Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
-MOST_THREADS = 8
-"""Each thread holds a scan and its copies in memory."""
+MOST_AT_ONCE = 8
+"""Each scan is in memory, with copies."""
 SCAN_COLUMNS = (
     "patient_id",
     "phase",
@@ -98,17 +96,9 @@ def check_quality(
         if phase in case.scans
     }
 
-    def one(scan: Scan) -> tuple[str, ScanQuality]:
-        found = _look_over(scan, study, folder)
-        advance()
-        return found
-
-    with one_processor_each(), ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
-        futures = {key: pool.submit(one, scan) for key, scan in scans.items()}
-        try:
-            found = {key: future.result() for key, future in futures.items()}
-        finally:  # after Ctrl-C, scans that have not started are cancelled
-            pool.shutdown(cancel_futures=True)
+    with Crew(MOST_AT_ONCE, finished=advance) as crew:
+        futures = {key: crew.submit(_look_over, scan, study, folder) for key, scan in scans.items()}
+        found = {key: future.result() for key, future in futures.items()}
     quality = examine_cohort(
         cohort,
         study,

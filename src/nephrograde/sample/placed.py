@@ -34,11 +34,13 @@ class PlacedBlock:
         cohort: The patients.
         study: The resolved study.
         marked: The run folder.
+        workers: How many scans are prepared at once.
     """
 
     cohort: Cohort
     study: Study
     marked: MarkedRun
+    workers: int = 1
 
     def in_place(self) -> Unseen | None:
         """Prepare the scans; nothing is done on a machine that does not see the run folder."""
@@ -46,7 +48,7 @@ class PlacedBlock:
         if run is None:
             return Unseen.FOLDER
         with beside_others(run):
-            prepare_patients(self.cohort, self.study, run.volumes_dir)
+            prepare_patients(self.cohort, self.study, run.volumes_dir, workers=self.workers)
         return None
 
 
@@ -71,8 +73,8 @@ def place_preparing(study: Study, cohort: Cohort, run: RunFolder, engine: Engine
     blocks = list(_blocks(cohort, engine.number("block") or _PATIENTS))
     if len(blocks) < 2:
         return
-    marked = MarkedRun.of(run)
-    units = [Unit(f"scans of {name}", PlacedBlock(block, study, marked).in_place) for name, block in blocks]
+    marked, workers = MarkedRun.of(run), engine.number("cpus") or 1
+    units = [Unit(f"scans of {name}", PlacedBlock(block, study, marked, workers).in_place) for name, block in blocks]
     with progress("Preparing blocks of scans", len(units)) as show, beside_others(run):
 
         def finished(_number: int, _done: Done) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nephrograde.cohort.case import Cohort
-    from nephrograde.sample.prepare import Region
+    from nephrograde.sample.prepared_scan import Region
 
 
 def check_plausibility(cohort: Cohort, regions: Iterable[Region]) -> list[Finding]:

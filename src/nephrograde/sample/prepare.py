@@ -2,67 +2,30 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nephrograde.errors import RunError, VolumeError
-from nephrograde.files import finite, read_json, read_rows, sha256_of, write_json, write_rows
-from nephrograde.replacement import make_folder, replaced
-from nephrograde.run.stage import kept_name, kept_record, remove_stale, require_finished, written_together
-from nephrograde.sample.early import cut_early, early_settings, place_region
-from nephrograde.sample.human_error import HumanError, error_sizes_mm
-from nephrograde.sample.inputs import Digests, digests_of, divided, identity_of, kidneys_digest_of, shape_of
-from nephrograde.sample.pictures import cut_pictures
-from nephrograde.sample.region import Views, fault_of_arm, region_settings
-from nephrograde.sample.scanned import find_lender, read_scan
-from nephrograde.sample.target import uses_mask
-from nephrograde.threads import one_processor_each
-from nephrograde.vocabulary import TOGETHER, together
-from nephrograde.volume.finding import Finding, as_finding, read_findings, write_findings
-from nephrograde.volume.masks.labels import find_names_file
-from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumours
+from nephrograde.crew import Crew
+from nephrograde.errors import RunError
+from nephrograde.files import finite, read_json, read_rows, write_json, write_rows
+from nephrograde.replacement import make_folder
+from nephrograde.run.stage import remove_stale, require_finished, written_together
+from nephrograde.sample.human_error import error_sizes_mm
+from nephrograde.sample.prepared_scan import Preparing, Region
+from nephrograde.vocabulary import TOGETHER
+from nephrograde.volume.finding import Finding, read_findings, write_findings
+from nephrograde.volume.masks.tumours import TumourRow, write_tumours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from nephrograde.cohort.case import Case, Cohort, Scan
+    from nephrograde.cohort.case import Case, Cohort
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import Arm, Study, StudyModel
-    from nephrograde.vocabulary import Supervision, Triple
 
 MOST_NAME_CHARACTERS = 255
 """Longer names of files do not exist, and asking for one is an error of the system."""
-RECORD = 5
-"""Raised whenever the same scan would give another record of it, such as other findings, from the same regions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """One arm's prepared region of one scan; ``file`` is in the run's ``volumes`` folder.
-
-    In early fusion, it is that of one patient: ``phase`` names the phases that it shows, such as ``cmp+up``, and
-    everything else is about the scan that the region was placed on; only the size may come from another of them.
-
-    ``slices`` and ``center_mm`` (LPS) are text as in ``regions.csv``: ``12;17;20`` and ``x,y,z``. The tumour's
-    volume (ml) and largest axial diameter (mm) are known only if a mask was drawn on this very scan, and so is
-    ``tumour_rows``, like ``1;0;1``: which slices show the tumour. It is empty for boxes, too.
-    """
-
-    patient_id: str
-    phase: str
-    arm: str
-    file: str
-    slices: str
-    center_mm: str
-    tumour_volume_ml: float | None
-    tumour_diameter_mm: float | None
-    tumour_rows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,41 +96,33 @@ def prepare_cohort(
 
 
 def prepare_patients(
-    cohort: Cohort, study: Study, volumes_dir: Path, *, advance: Callable[[], None] = lambda: None
+    cohort: Cohort,
+    study: Study,
+    volumes_dir: Path,
+    *,
+    advance: Callable[[], None] = lambda: None,
+    workers: int | None = None,
 ) -> list[dict[str, Any]]:
     """Prepare the scans of patients, and return the record of each, and of each patient of each arm of early fusion.
 
     Files that belong to the whole cohort are neither written nor removed, so that several processes can prepare others
     at the same time; arguments as of :func:`prepare_cohort`.
     """
-    error_mm = error_sizes_mm(study)
     make_folder(volumes_dir)
-
-    def one(case: Case, scan: Scan) -> dict[str, Any]:
-        record = _prepare_scan(case, scan, study, error_mm=error_mm, volumes_dir=volumes_dir)
-        advance()
-        return record
-
-    def early(case: Case, arm: Arm, inputs: Mapping[tuple[str, str], Mapping[str, str]]) -> dict[str, Any]:
-        own = {phase: inputs[case.patient_id, phase] for phase in case.scans if (case.patient_id, phase) in inputs}
-        record = _prepare_early(case, arm, study, inputs=own, error_mm=error_mm, volumes_dir=volumes_dir)
-        advance()
-        return record
-
+    preparing = Preparing(study, error_sizes_mm(study), volumes_dir)
     scans = [(case, case.scans[phase]) for case in cohort.cases for phase in cohort.phases if phase in case.scans]
-    with one_processor_each(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = [pool.submit(one, case, scan) for case, scan in scans]
-        try:
-            records = [future.result() for future in futures]
-            read = {
-                (case.patient_id, scan.phase): record["inputs"]
-                for (case, scan), record in zip(scans, records, strict=True)
-            }
-            futures = [pool.submit(early, case, arm, read) for case, arm in _joined(cohort, study)]
-            sizes = _sizes(records)
-            return records + [_with_size(future.result(), sizes) for future in futures]
-        finally:  # after Ctrl-C, scans that have not started are cancelled
-            pool.shutdown(cancel_futures=True)
+
+    with Crew(workers, finished=advance) as crew:
+        futures = [crew.submit(preparing.scan, case, scan) for case, scan in scans]
+        records = [future.result() for future in futures]
+        read = {
+            (case.patient_id, scan.phase): record["inputs"] for (case, scan), record in zip(scans, records, strict=True)
+        }
+        futures = [
+            crew.submit(preparing.early, case, arm, _of_patient(case, read)) for case, arm in _joined(cohort, study)
+        ]
+        sizes = _sizes(records)
+        return records + [_with_size(future.result(), sizes) for future in futures]
 
 
 def count_steps(cohort: Cohort, study: Study) -> int:
@@ -184,6 +139,11 @@ def _joined(cohort: Cohort, study: Study) -> list[tuple[Case, Arm]]:
     """Each patient with at least one of the phases of each arm of early fusion."""
     arms = [arm for arm in study.arm if arm.fusion == "early"]
     return [(case, arm) for case in cohort.cases for arm in arms if any(phase in case.scans for phase in arm.phases)]
+
+
+def _of_patient(case: Case, inputs: Mapping[tuple[str, str], Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """The digests of each scan of a patient, by phase."""
+    return {phase: inputs[case.patient_id, phase] for phase in case.scans if (case.patient_id, phase) in inputs}
 
 
 def read_prepared(run: RunFolder) -> Prepared:
@@ -235,105 +195,6 @@ def is_region_file(run: RunFolder, name: str) -> bool:
     return name == Path(name).name and len(name) <= MOST_NAME_CHARACTERS and (run.volumes_dir / name).is_file()
 
 
-def _prepare_scan(
-    case: Case, scan: Scan, study: Study, *, error_mm: Mapping[Supervision, float], volumes_dir: Path
-) -> dict[str, Any]:
-    """One scan's record: its regions, findings and input hashes, from the sidecar where nothing has changed."""
-    own = digests_of(case.patient_id, scan)
-    names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
-    inputs = own | ({f"{scan.phase}_mask {case.patient_id} names": sha256_of(names_path)} if names_path else {})
-    kidneys = kidneys_digest_of(case.patient_id, scan, study)
-    inputs |= kidneys
-    arms = [arm for arm in study.arms_on(scan.phase) if arm.fusion != "early"]
-    lender = find_lender(case.scans, scan, study, arms)
-    lent = sorted(digests_of(case.patient_id, lender).values()) if lender else []
-    error = HumanError(error_mm, study.annotation.seed, case.patient_id, scan.phase)
-    identity = identity_of(case.patient_id, scan, own)
-    digests = Digests(own, kidneys)
-    shapes = {arm.name: shape_of(case.patient_id, scan, arm, study, error=error, digests=digests) for arm in arms}
-    settings = {arm.name: region_settings(arm, scan.phase, study) for arm in arms}
-    lent_by = [lender.phase, *lent] if lender else []
-    shaping = [RECORD, identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent_by]
-    if error_mm:
-        shaping.append([error_mm, error.seed])
-    sidecar = kept_name(case.patient_id, scan.phase, shaping, ".json")
-
-    def make() -> dict[str, Any]:
-        scanned, faults = read_scan(scan, lender, study)
-        record: dict[str, Any] = {
-            "sidecar": sidecar,
-            "inputs": inputs,
-            "regions": [],
-            "findings": [asdict(as_finding(fault, case.patient_id, scan.phase)) for fault in faults],
-            "tumours": [],
-        }
-        if scanned is None:
-            return record
-        record["tumours"] = [asdict(row) for row in tumour_rows(case.patient_id, scan.phase, scanned.pieces)]
-        views = Views(scanned, study, error=error)
-        for arm in arms:
-            borrowed = [[scanned.choice, lent]] if scanned.choice and uses_mask(scan, arm.supervision) else []
-            shape = [*shapes[arm.name], *borrowed]
-            file = kept_name(case.patient_id, f"{scan.phase}-{arm.name}", shape, ".npy")
-            try:
-                record["regions"].append(asdict(_cut_arm(case.patient_id, views, arm, volumes_dir / file)))
-            except VolumeError as caught:
-                fault = fault_of_arm(caught, scanned, arm)
-                record["findings"] += [asdict(as_finding(one, case.patient_id, scan.phase)) for one in fault]
-        return record
-
-    record = kept_record(volumes_dir / sidecar, make, is_current=partial(_has_regions, volumes_dir))
-    return record | {"inputs": inputs}
-
-
-def _prepare_early(
-    case: Case,
-    arm: Arm,
-    study: Study,
-    *,
-    inputs: Mapping[str, Mapping[str, str]],
-    error_mm: Mapping[Supervision, float],
-    volumes_dir: Path,
-) -> dict[str, Any]:
-    """The record of a patient for an arm of early fusion: one region of all phases, and the findings of the arm.
-
-    ``inputs`` are the SHA-256 of what was read of each scan of the patient.
-    """
-    scans = [case.scans[phase] for phase in arm.phases if phase in case.scans]
-    errors = {scan.phase: HumanError(error_mm, study.annotation.seed, case.patient_id, scan.phase) for scan in scans}
-    lenders = {scan.phase: find_lender(case.scans, scan, study, [arm]) for scan in scans}
-    lent = {phase: [lender.phase, sorted(inputs[lender.phase].values())] for phase, lender in lenders.items() if lender}
-    shape: list[object] = [early_settings(arm)]
-    for scan in scans:
-        digests = divided(case.patient_id, scan.phase, inputs[scan.phase])
-        shape.append(shape_of(case.patient_id, scan, arm, study, error=errors[scan.phase], digests=digests))
-    name = f"{together(arm.phases)}-{arm.name}"
-    read = [sorted(own.values()) for own in inputs.values()]
-    sidecar = kept_name(
-        case.patient_id, name, [RECORD, *shape, study.masks.model_dump(mode="json"), lent, read], ".json"
-    )
-
-    def make() -> dict[str, Any]:
-        placed = place_region(scans, lenders, arm, study, errors=errors)
-        faults, regions = list(placed.faults), []
-        if placed.views is not None:
-            scanned = placed.views.scanned
-            region = cut_early(placed.views, arm, placed.others, is_hu=placed.is_hu)
-            faults += region.faults
-            reads_mask = scanned.choice and uses_mask(scanned.scan, arm.supervision)
-            borrowed = [[scanned.scan.phase, scanned.choice, lent.get(scanned.scan.phase)]] if reads_mask else []
-            path = volumes_dir / kept_name(case.patient_id, name, [*shape, *borrowed], ".npy")
-            with replaced(path) as temporary_path:
-                np.save(temporary_path, region.pictures)
-            cut = (region.slices, region.center_mm)
-            shown = together(region.phases)
-            regions = [asdict(_region_of(case.patient_id, placed.views, arm, phase=shown, region_path=path, cut=cut))]
-        findings = [asdict(as_finding(fault, case.patient_id, phase)) for phase, fault in faults]
-        return {"sidecar": sidecar, "inputs": {}, "regions": regions, "findings": findings, "tumours": []}
-
-    return kept_record(volumes_dir / sidecar, make, is_current=partial(_has_regions, volumes_dir))
-
-
 def _sizes(records: Iterable[dict[str, Any]]) -> dict[tuple[str, str], tuple[float, float]]:
     """Volume (ml) and diameter (mm) of the tumour by patient and phase, where a single one counts in a drawn mask."""
     used: dict[tuple[str, str], list[tuple[float, float]]] = {}
@@ -353,41 +214,6 @@ def _with_size(record: dict[str, Any], sizes: Mapping[tuple[str, str], tuple[flo
         if region["tumour_volume_ml"] is None and known is not None:
             region["tumour_volume_ml"], region["tumour_diameter_mm"] = known
     return record
-
-
-def _has_regions(volumes_dir: Path, record: dict[str, Any]) -> bool:
-    return all((volumes_dir / region["file"]).exists() for region in record["regions"])
-
-
-def _cut_arm(patient_id: str, views: Views, arm: Arm, region_path: Path) -> Region:
-    scanned = views.scanned
-    if scanned.volume is None:
-        pictures, slices, center_mm = cut_pictures(scanned.scan, arm=arm, study=views.study)
-    else:
-        pictures, slices, center_mm = views.cut(scanned.volume, arm)
-    with replaced(region_path) as temporary_path:
-        np.save(temporary_path, pictures)
-    return _region_of(
-        patient_id, views, arm, phase=scanned.scan.phase, region_path=region_path, cut=(slices, center_mm)
-    )
-
-
-def _region_of(
-    patient_id: str, views: Views, arm: Arm, *, phase: str, region_path: Path, cut: tuple[tuple[int, ...], Triple]
-) -> Region:
-    slices, center_mm = cut
-    volume_ml, diameter_mm = views.scanned.size or (None, None)
-    return Region(
-        patient_id=patient_id,
-        phase=phase,
-        arm=arm.name,
-        file=region_path.name,
-        slices=";".join(map(str, slices)),
-        center_mm=",".join(f"{value:.2f}" for value in center_mm),
-        tumour_volume_ml=volume_ml,
-        tumour_diameter_mm=diameter_mm,
-        tumour_rows=";".join(str(int(met)) for met in views.meetings(arm)),
-    )
 
 
 def _write_index(prepared: Prepared, run: RunFolder) -> None:

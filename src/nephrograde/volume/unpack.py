@@ -8,13 +8,13 @@ array are a fifth faster than decompression in one step.
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from isal import isal_zlib  # nearly twice as fast as zlib, with the same interface and checksum
 
 from nephrograde.errors import VolumeError
+from nephrograde.threads import has_all_processors, usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,8 +143,8 @@ def read_at_once(
 ) -> npt.NDArray[np.uint8] | None:
     """Decompress a gzip file on all processors, if it is undamaged and no other thread needs the processors.
 
-    Only the main thread does this: if several threads each read a scan, as when a cohort is prepared, one processor per
-    scan is faster overall.
+    Only a main thread with nothing beside it does this: if several scans are read at the same time, as when a cohort is
+    prepared, one processor per scan is faster overall.
 
     Args:
         image_path: The file.
@@ -152,7 +152,7 @@ def read_at_once(
         most_chunk_bytes: Maximum size of the compressed chunks that are decompressed in parallel.
 
     Returns:
-        The content, with its checksum verified; None if :func:`read_pieces` has to read the file: in another thread, on
+        The content, with its checksum verified; None if :func:`read_pieces` has to read the file: beside other work, on
         one processor, or if the file is damaged, is not gzip, or does not contain ``size`` bytes in one member.
 
     Source: RFC 1952 (the last four bytes state the size).
@@ -163,8 +163,8 @@ def read_at_once(
     >>> print(read_at_once(image_path, 8))
     None
     """
-    processors = os.cpu_count() or 1
-    if threading.current_thread() is not threading.main_thread() or processors == 1:
+    processors = usable_processors()
+    if not has_all_processors() or processors == 1:
         return None
     with image_path.open("rb") as stream:
         is_gzip = stream.read(4)[:2] == GZIP

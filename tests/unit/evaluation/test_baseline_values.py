@@ -7,7 +7,7 @@ import pytest
 
 from nephrograde.cohort.case import Case, Cohort
 from nephrograde.evaluation.baseline import clinical_predictors, measured_predictors, radiomics_predictors
-from nephrograde.sample.prepare import Region
+from nephrograde.sample.prepared_scan import Region
 
 
 def region(patient_id, phase, *, volume_ml, diameter_mm):

@@ -7,7 +7,8 @@ import pytest
 from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.split import Assignment, Split
 from nephrograde.quality.readiness import find_obstacles
-from nephrograde.sample.prepare import Prepared, Region
+from nephrograde.sample.prepare import Prepared
+from nephrograde.sample.prepared_scan import Region
 from nephrograde.study import Arm, CohortSettings, SplitSettings, Study
 from nephrograde.vocabulary import Supervision
 

@@ -120,6 +120,21 @@ def test_planted_faults_are_found_and_nothing_else(quality: CohortQuality) -> No
     }
 
 
+@pytest.mark.slow
+def test_another_process_checks_the_same(
+    cohort: Cohort, quality: CohortQuality, quality_dir: Path, tmp_path: Path, hiring: Callable[[], int]
+) -> None:
+    done: list[int] = []
+    assert check_quality(cohort, STUDY, tmp_path, advance=lambda: done.append(1)) == quality
+    written = [
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (tmp_path, quality_dir)
+    ]
+    assert written[0] == written[1]
+    assert len(done) == 10
+    assert hiring() == 1
+
+
 def test_regions_of_the_arms_are_drawn_and_listed(quality: CohortQuality, quality_dir: Path) -> None:
     rows = {(row["patient_id"], row["phase"]): row for row in read_rows(quality_dir / "scans.csv")}
     image = STUDY.image

@@ -12,7 +12,7 @@ from nephrograde.cohort.place import Box, Point
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows, write_rows
 from nephrograde.run.folder import RunFolder
-from nephrograde.sample.prepare import prepare_cohort, read_prepared
+from nephrograde.sample.prepare import prepare_cohort, prepare_patients, read_prepared
 from nephrograde.study import Arm, CohortSettings, ImageSettings, Study
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.volume import write_image
@@ -82,6 +82,40 @@ def test_each_scan_takes_one_processor(tmp_path, blas_threads):
         advance=lambda: seen.update(blas_threads()),
     )
     assert seen == {1}
+
+
+@pytest.mark.slow
+def test_another_process_prepares_the_same(tmp_path, hiring):
+    scans = {f"P{k}": write_scan(tmp_path, f"scan-{k}") for k in range(5)}
+    (tmp_path / "damaged.nii.gz").write_bytes(scans["P0"].image_path.read_bytes()[:-9])
+    scans["P5"] = replace(scans["P0"], image_path=tmp_path / "damaged.nii.gz")
+    shown, files = [], []
+    for name, workers in (("one", 1), ("two", None)):
+        run, done = RunFolder(tmp_path / name), []
+        records = prepare_patients(
+            cohort(**scans), study(), run.volumes_dir, advance=lambda done=done: done.append(1), workers=workers
+        )
+        shown.append((records, len(done)))
+        files.append({path.name: path.read_bytes() for path in sorted(run.volumes_dir.iterdir())})
+    assert shown[0] == shown[1]
+    assert shown[0][1] == 6
+    assert [one["code"] for one in shown[0][0][5]["findings"]] == ["file-truncated"]
+    assert files[0] == files[1]
+    assert len(files[0]) == 6 + 2 * 5
+    assert hiring() == 1
+
+
+@pytest.mark.slow
+def test_the_first_scan_that_cannot_be_stored_is_named_from_another_process(tmp_path, hiring):
+    scans = {f"P{k}": write_scan(tmp_path, f"scan-{k}") for k in range(6)}
+    run = RunFolder(tmp_path / "run")
+    records = prepare_patients(cohort(**scans), study(), run.volumes_dir, workers=1)
+    for record in records[2:]:
+        (run.volumes_dir / record["sidecar"]).unlink()
+        (run.volumes_dir / record["sidecar"]).mkdir()
+    with pytest.raises(RunError, match=re.escape(f"{records[2]['sidecar']} is a folder")):
+        prepare_patients(cohort(**scans), study(), run.volumes_dir)
+    assert hiring() == 1
 
 
 def test_slices_beside_the_tumour_are_known(tmp_path):

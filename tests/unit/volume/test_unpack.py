@@ -84,7 +84,7 @@ def test_rubbish_behind_the_end_is_noticed(tmp_path: Path) -> None:
 
 @pytest.fixture
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("nephrograde.volume.unpack.usable_processors", lambda: 2)
 
 
 @pytest.mark.usefixtures("two_processors")
@@ -125,5 +125,5 @@ def test_at_once_is_for_a_scan_read_alone(tmp_path: Path, monkeypatch: pytest.Mo
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(unpack.read_at_once, path, len(CONTENT)).result() is None
     assert unpack.read_at_once(path, len(CONTENT)) is not None
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr("nephrograde.volume.unpack.usable_processors", lambda: 1)
     assert unpack.read_at_once(path, len(CONTENT)) is None

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nephrograde.threads import has_all_processors, usable_processors
 from nephrograde.volume.dicom.dictionary import EXPLICIT, IMPLICIT
 from nephrograde.volume.dicom.elements import find_further
 from nephrograde.volume.dicom.rescale import rescale_in_place, rescaled, significant_in_place
@@ -50,15 +50,15 @@ def read_plain(slices: Sequence[Slice], dtype: type[np.int16 | np.float32]) -> t
         return np.empty((0, 0, 0), dtype), list(range(len(slices)))
     form = slices[0].form  # each of these files is as long as its pixels, so that the size is no mere claim
     planes = np.empty((len(slices), form.rows, form.columns), dtype)
-    processors = os.cpu_count() or 1
+    processors = usable_processors()
     parts = [plain[k : k + _SLICES_AT_ONCE] for k in range(0, len(plain), _SLICES_AT_ONCE)]
 
     def read(part: list[int]) -> list[int]:
         scratch = np.empty(planes.shape[1:], np.int16)
         return [k for k in part if _read(slices[k], planes[k], scratch)]
 
-    # If several threads each read a scan, as when a cohort is prepared, one processor per scan is faster overall.
-    if threading.current_thread() is threading.main_thread() and processors > 1 and len(parts) > 1:
+    # If several scans are read at once, as when a cohort is prepared, one processor per scan is faster overall.
+    if has_all_processors() and processors > 1 and len(parts) > 1:
         with ThreadPoolExecutor(min(processors, len(parts))) as pool:
             done = {k for part in pool.map(read, parts) for k in part}
     else:

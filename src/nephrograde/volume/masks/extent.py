@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.finding import Fault
@@ -116,6 +115,8 @@ def _two_kidneys(mask: MaskArray, volume: Volume) -> tuple[float, float] | None:
     voxel_ml = float(np.prod(volume.spacing_mm)) / 1000
     if box.sum() * voxel_ml < 2 * KIDNEY_ML[0]:
         return None
+    import SimpleITK  # takes a tenth of a second, and few scans need it
+
     pieces = SimpleITK.ConnectedComponent(SimpleITK.GetImageFromArray(box.T.astype(np.uint8)), True)
     labels = SimpleITK.GetArrayFromImage(pieces).T
     counts = np.bincount(labels.ravel())[1:]

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import SimpleITK
 
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.overlay import bounding_box
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import SimpleITK
 
     from nephrograde.vocabulary import MaskArray, Triple
     from nephrograde.volume.volume import Volume
@@ -91,6 +91,8 @@ def find_height(source: Volume, target: Volume, *, mask: MaskArray, near: MaskAr
 
     Source: As in :func:`register_region`.
     """
+    import SimpleITK  # takes a tenth of a second, and few scans need it
+
     fixed, moving = _region(target, near, MARGIN_MM), _region(source, mask, MARGIN_MM + SEARCH_MM)
     if min(*fixed.GetSize(), *moving.GetSize()) < _FEWEST_VOXELS:
         return 0.0
@@ -120,6 +122,8 @@ def register_region(source: Volume, target: Volume, *, mask: MaskArray, near: Ma
     Source: Mattes et al. 2003, "PET-CT image registration in the chest using free-form deformations" (IEEE TMI 22:120),
         for the metric; the search and its limits are ours.
     """
+    import SimpleITK  # takes a tenth of a second, and few scans need it
+
     fixed, moving = _region(target, near, MARGIN_MM), _region(source, mask, MARGIN_MM + SEARCH_MM)
     if min(*fixed.GetSize(), *moving.GetSize()) < _FEWEST_VOXELS:
         return Motion(is_tried=True, failure="no-overlap")
@@ -153,6 +157,8 @@ def register_region(source: Volume, target: Volume, *, mask: MaskArray, near: Ma
 
 def _region(volume: Volume, mask: MaskArray, margin_mm: float) -> SimpleITK.Image:
     """Return the region around a mask at about 2 mm, as floating point, clipped to soft tissue."""
+    import SimpleITK  # takes a tenth of a second, and few scans need it
+
     spacing_mm = np.array(volume.spacing_mm)
     margin = np.ceil(margin_mm / spacing_mm).astype(int)
     low, high = (np.array(corner) for corner in bounding_box(mask))
@@ -168,6 +174,8 @@ def _region(volume: Volume, mask: MaskArray, margin_mm: float) -> SimpleITK.Imag
 
 
 def _method() -> SimpleITK.ImageRegistrationMethod:
+    import SimpleITK  # takes a tenth of a second, and few scans need it
+
     method = SimpleITK.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)  # with several, sums would depend on their order
     method.SetMetricAsMattesMutualInformation(_BINS)
@@ -193,6 +201,8 @@ def _measure(fixed: SimpleITK.Image, moving: SimpleITK.Image, transform: SimpleI
 
 def _best_height(fixed: SimpleITK.Image, moving: SimpleITK.Image, transform: SimpleITK.Euler3DTransform) -> float:
     """Return the shift along z with the highest mutual information, on a grid; staying in place wins a tie."""
+    import SimpleITK  # takes a tenth of a second, and few scans need it
+
     heights = sorted(np.arange(-SEARCH_MM, SEARCH_MM + 1, _SEARCH_STEP_MM), key=abs)
     measured = []
     for height in heights:

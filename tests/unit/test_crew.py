@@ -1,0 +1,197 @@
+"""Pieces of work side by side: the same results wherever they are done, and whatever ends the processes meanwhile."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nephrograde.crew import Crew
+from nephrograde.errors import VolumeError
+from nephrograde.threads import has_all_processors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GIVE_UP_S = 60.0
+needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there are no signals on this system")
+
+
+UNTIL_ALL_ARE_GIVEN_S = 0.1
+
+
+def place(number: int) -> tuple[int, int, bool, str]:
+    """The number, where the piece is done, and what its process may use."""
+    time.sleep(UNTIL_ALL_ARE_GIVEN_S if number < 2 else 0.0)
+    return number, os.getpid(), has_all_processors(), os.environ.get("OPENBLAS_NUM_THREADS", "")
+
+
+def refuse(number: int) -> int:
+    """Refuse odd numbers, as a damaged file is refused."""
+    time.sleep(UNTIL_ALL_ARE_GIVEN_S if number in {0, 2} else 0.0)
+    if number % 2:
+        raise VolumeError("file-corrupt", f"number {number} is odd.", "Take another.", path=Path(f"{number}.nii"))
+    return number
+
+
+def die_unless_in(parent: int, number: int) -> int:
+    """End the process, unless it is that of the test."""
+    time.sleep(UNTIL_ALL_ARE_GIVEN_S if number < 2 else 0.0)
+    if os.getpid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.fixture
+def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nephrograde.crew.usable_processors", lambda: 2)
+
+
+@pytest.mark.slow
+def test_pieces_are_done_in_another_process_too(hiring: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nephrograde.processes._END_WITHIN_S", GIVE_UP_S)
+    finished: list[int] = []
+    with Crew(finished=lambda: finished.append(1)) as crew:
+        done = [one.result() for one in [crew.submit(place, number) for number in range(20)]]
+        end_s = time.monotonic()
+    assert time.monotonic() - end_s < GIVE_UP_S / 2  # it was told to end
+    assert [number for number, *_ in done] == list(range(20))
+    assert len({process for _, process, *_ in done}) == 2
+    assert not any(is_alone for *_, is_alone, _ in done)  # neither reads a scan on all processors
+    assert {threads for _, process, _, threads in done if process != os.getpid()} == {"1"}
+    assert len(finished) == 20
+    assert hiring() == 1
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.slow
+def test_an_error_is_the_same_from_another_process(hiring: Callable[[], int]) -> None:
+    numbers = (0, 2, *range(1, 40, 2))
+    with Crew() as crew:
+        done = [crew.submit(refuse, number) for number in numbers]
+        errors = [one.exception() for one in done]
+    assert [None if error is None else (type(error), str(error)) for error in errors] == [
+        None if number % 2 == 0 else (VolumeError, f"{number}.nii: number {number} is odd. Take another.")
+        for number in numbers
+    ]
+    assert any("crew.py" in str(error.__cause__) for error in errors if error is not None and error.__cause__)
+    assert hiring() == 1
+
+
+@pytest.mark.slow
+@needs_signals
+def test_a_process_that_is_ended_costs_no_piece(hiring: Callable[[], int]) -> None:
+    with Crew() as crew:
+        done = [one.result() for one in [crew.submit(die_unless_in, os.getpid(), number) for number in range(20)]]
+    assert done == list(range(20))
+    assert hiring() == 1  # and no other is started in its place
+
+
+@pytest.mark.usefixtures("two_processors")
+def test_short_work_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nephrograde.crew.hire", pytest.fail)
+    with Crew() as crew:
+        done = [one.result() for one in [crew.submit(place, number) for number in range(200)]]
+    assert {process for _, process, *_ in done} == {os.getpid()}
+
+
+@pytest.mark.parametrize("most", [1, None])
+def test_one_at_a_time_starts_no_process(monkeypatch: pytest.MonkeyPatch, most: int | None) -> None:
+    monkeypatch.setattr("nephrograde.crew.usable_processors", lambda: 1 if most is None else 2)
+    monkeypatch.setattr("nephrograde.crew.PAYS_FROM_S", 0.0)
+    monkeypatch.setattr("nephrograde.crew.hire", pytest.fail)
+    seen = set()
+    with Crew(most) as crew:
+        for one in [crew.submit(threading.get_ident) for _ in range(50)]:
+            seen.add(one.result())
+    assert len(seen) == 1
+
+
+@pytest.mark.usefixtures("two_processors")
+def test_where_no_process_can_be_started_threads_do_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def full(*_: object, **__: object) -> None:
+        tried.append(1)
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr("nephrograde.crew.PAYS_FROM_S", 0.0)
+    monkeypatch.setattr("nephrograde.crew.hire", full)
+    with Crew() as crew:
+        assert [one.result() for one in [crew.submit(divmod, number, 3) for number in range(9)]][8] == (2, 2)
+    assert len(tried) == 1
+
+
+@pytest.mark.usefixtures("two_processors")
+def test_a_process_that_may_have_no_children_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nephrograde.crew.PAYS_FROM_S", 0.0)
+    monkeypatch.setattr("nephrograde.crew.hire", pytest.fail)
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)  # type: ignore[attr-defined]
+    with Crew() as crew:
+        assert [one.result() for one in [crew.submit(divmod, number, 3) for number in range(9)]][8] == (2, 2)
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_the_processes_and_what_has_not_begun(hiring: Callable[[], int]) -> None:
+    begin_s = time.monotonic()
+    waiting = []
+    with pytest.raises(KeyboardInterrupt), Crew() as crew:
+        waiting = [crew.submit(time.sleep, 0.1) for _ in range(600)]
+        waiting[8].result()
+        raise KeyboardInterrupt
+    assert time.monotonic() - begin_s < GIVE_UP_S / 2  # 600 of them take 30 s
+    assert sum(one.cancelled() for one in waiting) > 300
+    assert hiring() == 1
+    assert not multiprocessing.active_children()
+
+
+SCRIPT = """
+import os, sys, time
+import nephrograde.crew as crew
+print("begun", flush=True)
+crew.PAYS_FROM_S, crew.usable_processors = 0.0, lambda: 2
+with crew.Crew() as one:
+    pids = set()
+    while len(pids) < 2:
+        pieces = [one.submit(time.sleep, 0.01) for _ in range(4)] + [one.submit(os.getpid) for _ in range(4)]
+        pids |= {{piece.result() for piece in pieces}} - {{None}}
+    [one.submit(time.sleep, {give_up}) for _ in range(2)]
+    time.sleep(0.2)
+    print(*(pids - {{os.getpid()}}), flush=True)
+    time.sleep({give_up})
+"""
+
+
+@pytest.mark.slow
+@needs_signals
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    script_path = tmp_path / "script.py"  # which has no guard against being run again in them
+    script_path.write_text(SCRIPT.format(give_up=GIVE_UP_S), encoding="utf-8")
+    with subprocess.Popen([sys.executable, script_path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        process.kill()
+        assert lines[0] == "begun\n"
+        other = int(lines[1])
+        until_s = time.monotonic() + GIVE_UP_S / 2
+        while time.monotonic() < until_s and _is_running(other):
+            time.sleep(0.02)
+        assert not _is_running(other)
+        assert process.stdout.read() == ""  # nobody else has begun
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
