@@ -26,7 +26,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-from bench.series import CENTER_MM, write_series
+from bench.prepare import CENTER_MM
+from bench.series import write_series
 
 from nephrograde.run.provenance import machine
 

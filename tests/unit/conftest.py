@@ -16,6 +16,7 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_ui
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import nephrograde.crew
+import nephrograde.processes
 from nephrograde.volume.volume import Volume, make_volume
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def hiring(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
             is_there.wait(60)
         return do_here(crew, *given)
 
-    hire, is_ready = nephrograde.crew.hire, nephrograde.crew._Helper.is_ready
+    hire, is_ready = nephrograde.processes.hire, nephrograde.crew._Helper.is_ready
     do_here = nephrograde.crew.Crew._do_here
     monkeypatch.setattr("nephrograde.crew.usable_processors", lambda: 2)
     monkeypatch.setattr("nephrograde.crew.PAYS_FROM_S", 0.0)
