@@ -70,11 +70,12 @@ def check_volume(volume: Volume) -> list[Fault]:
     return faults
 
 
-def find_fatal(volume: Volume) -> tuple[list[Fault], tuple[float, float]]:
+def find_fatal(volume: Volume, extremes: tuple[int, int] | None = None) -> tuple[list[Fault], tuple[float, float]]:
     """Check an image for what makes it unusable only; :func:`check_volume` finds the same and more.
 
     Args:
         volume: An image as read.
+        extremes: Its lowest and highest value, if they are known.
 
     Returns:
         Faults with code "too-few-slices", "not-finite" or "constant"; and the lowest and highest value.
@@ -89,9 +90,7 @@ def find_fatal(volume: Volume) -> tuple[list[Fault], tuple[float, float]]:
                 "Export the whole series.",
             )
         )
-    planes = np.moveaxis(volume.values, 2, 0)  # a plane stays in the processor's cache while it is read twice
-    lows, highs = np.array([(plane.min(), plane.max()) for plane in planes]).T
-    low, high = lows.min(), highs.max()
+    low, high = _extremes(volume) if extremes is None else extremes
     if not (np.isfinite(low) and np.isfinite(high)):
         faults.append(_not_finite(volume))
     elif low == high:
@@ -104,6 +103,12 @@ def find_fatal(volume: Volume) -> tuple[list[Fault], tuple[float, float]]:
             )
         )
     return faults, (float(low), float(high))
+
+
+def _extremes(volume: Volume) -> tuple[float, float]:
+    planes = np.moveaxis(volume.values, 2, 0)  # a plane stays in the processor's cache while it is read twice
+    lows, highs = np.array([(plane.min(), plane.max()) for plane in planes]).T
+    return lows.min(), highs.max()
 
 
 def without_background(volume: Volume, low: float, high: float) -> Volume:

@@ -48,7 +48,7 @@ def read_volume(image_path: str | Path) -> Volume:
     path = Path(image_path)
     stored = read_stored_series(path)
     volume = replace(orient(stored.values, stored.grid), faults=tuple(stored.faults), bridged=stored.bridged)
-    faults, (low, high) = find_fatal(volume)
+    faults, (low, high) = find_fatal(volume, stored.extremes)
     replaced = without_background(volume, low, high) if not faults else volume
     if replaced is not volume:
         faults, _ = find_fatal(replaced)

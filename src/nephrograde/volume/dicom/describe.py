@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _MOST_FRAMES = 100_000
 _MOST_PIXELS = 1 << 28
 _FARTHEST_MM = 1e5
-_OWN = tuple(TAGS[keyword] for keyword in ("SOPInstanceUID", "InstanceNumber", "ImagePositionPatient"))
+OWN = tuple(TAGS[keyword] for keyword in ("SOPInstanceUID", "InstanceNumber", "ImagePositionPatient"))
+"""The elements that vary within a series."""
 _PER_FRAME = TAGS["PerFrameFunctionalGroupsSequence"]
 
 
@@ -35,6 +36,7 @@ class Describing:
         """Begin with no file."""
         self._others: object = None
         self._before: Slice | None = None
+        self._described: dict[object, Slice] = {}
 
     def slices_of(self, file: SourceFile, entries: Entries) -> list[Slice]:
         """Return the slices in a file; none if it does not say where they lie.
@@ -46,15 +48,21 @@ class Describing:
         Raises:
             NonsenseError: If an entry is missing or invalid.
         """
+        known = self._described.get(entries.alike)
+        if known is not None:
+            return [_beside(known, file, entries)]
         others: dict[int, object] = dict(entries.elements)
-        own = [others.pop(tag, None) for tag in _OWN]
+        own = [others.pop(tag, None) for tag in OWN]
         alike = (others, entries.syntax, entries.is_big_endian)
         if self._before is not None and alike == self._others and own[2] is not None:
-            return [_beside(self._before, file, entries)]
-        form = form_of(entries)
-        found = [_as_slice(file, k, form, frame) for k, frame in enumerate(_frames_of(entries, form))]
-        is_single = len(found) == 1 and _PER_FRAME not in others
-        self._others, self._before = (alike, found[0]) if is_single else (None, None)
+            found = [_beside(self._before, file, entries)]
+        else:
+            form = form_of(entries)
+            found = [_as_slice(file, k, form, frame) for k, frame in enumerate(_frames_of(entries, form))]
+            is_single = len(found) == 1 and _PER_FRAME not in others
+            self._others, self._before = (alike, found[0]) if is_single else (None, None)
+        if self._before is not None and entries.alike is not None:
+            self._described[entries.alike] = found[0]
         return found
 
 
@@ -67,6 +75,7 @@ def _beside(before: Slice, file: SourceFile, entries: Entries) -> Slice:
         sop_uid=entries.text("SOPInstanceUID"),
         position_mm=_position(entries),
         header_end=entries.end,
+        pixels=entries.pixels,
     )
 
 
@@ -169,6 +178,7 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: Entries) -
         patient_id=entries.text("PatientID"),
         frame_uid=entries.word("FrameOfReferenceUID"),
         header_end=entries.end,
+        pixels=entries.pixels,
     )
 
 

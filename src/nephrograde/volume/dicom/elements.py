@@ -39,6 +39,9 @@ _INFLATED_BYTES = 16 * 2**20
 _MOST_FURTHER = 256
 
 
+PIXEL_DATA = 0x7FE00010
+
+
 class CutShortError(Exception):
     """The header continues beyond the available bytes.
 
@@ -84,12 +87,17 @@ class Found(NamedTuple):
         is_big_endian: Binary numbers are big-endian.
         end: Where :func:`find_further` can go on; None if the file is cut short, deflated, big-endian, begins oddly or
             holds a damaged item.
+        pixels: Where its pixels lie, if that is known from the beginning of the file and nothing is behind them.
+        alike: The same object in all headers whose elements are equal, but for those that vary within a series; None
+            where that is not known.
     """
 
     elements: Mapping[int, Value | list[Item]]
     syntax: str
     is_big_endian: bool
     end: End | None = None
+    pixels: Place | None = None
+    alike: object = None
 
 
 class Wanted(NamedTuple):
@@ -161,7 +169,9 @@ def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool, walk: list[Hea
     return found._replace(end=End(at, reader.is_named))
 
 
-def find_further(stream: IO[bytes], tag: int, end: End, *, most: int = _MOST_FURTHER) -> Place | None:
+def find_further(
+    stream: IO[bytes], tag: int, end: End, *, most: int = _MOST_FURTHER, walk: list[Head] | None = None
+) -> Place | None:
     r"""Find an element behind the requested ones, without reading any value.
 
     Args:
@@ -169,6 +179,7 @@ def find_further(stream: IO[bytes], tag: int, end: End, *, most: int = _MOST_FUR
         tag: The element.
         end: Where the header was read to, from :func:`find_elements`.
         most: How many elements to look at.
+        walk: Takes up every head that was looked at.
 
     Returns:
         Where its value lies; None if it is not there, or behind a value of undefined length.
@@ -189,6 +200,8 @@ def find_further(stream: IO[bytes], tag: int, end: End, *, most: int = _MOST_FUR
             return None
         if length == _UNDEFINED or found >> 16 == _ITEM >> 16:
             return None
+        if walk is not None:
+            walk.append(Head(at, at + start, 0))
         if found == tag:
             return Place(at + start, length)
         at += start + length

@@ -20,7 +20,7 @@ from nephrograde.volume.dicom.text import decode_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from nephrograde.volume.dicom.elements import End, Item, Value
+    from nephrograde.volume.dicom.elements import End, Item, Place, Value
     from nephrograde.volume.dicom.layout import Layouts
 
 FIRST_BYTES = 16 * 2**10
@@ -59,6 +59,16 @@ class Entries:
     def end(self) -> End | None:
         """Where the file goes on behind the header, for :func:`~nephrograde.volume.dicom.elements.find_further`."""
         return self._found.end
+
+    @property
+    def pixels(self) -> Place | None:
+        """Where the pixels lie, if that is known from the beginning of the file and nothing is behind them."""
+        return self._found.pixels
+
+    @property
+    def alike(self) -> object:
+        """The same object in all headers that are known to be equal, but for the elements that vary within a series."""
+        return self._found.alike
 
     @property
     def is_big_endian(self) -> bool:
@@ -215,13 +225,16 @@ def read_entries(
             head = longer
 
 
-def read_stream(stream: IO[bytes], wanted: Wanted, layouts: Layouts | None = None) -> Entries | None:
+def read_stream(
+    stream: IO[bytes], wanted: Wanted, layouts: Layouts | None = None, *, n_bytes: int | None = None
+) -> Entries | None:
     """Read entries of an open file, like :func:`read_entries`.
 
     Args:
         stream: A seekable stream at its beginning.
         wanted: Which entries to read.
         layouts: Those of headers read before, of the same entries.
+        n_bytes: Size of the stream, if it is known.
 
     Returns:
         The entries; None if the file is not DICOM.
@@ -230,8 +243,9 @@ def read_stream(stream: IO[bytes], wanted: Wanted, layouts: Layouts | None = Non
         CutShortError: If the file ends before the header does.
         DamagedError: If the bytes cannot be a header.
     """
-    n_bytes = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
+    if n_bytes is None:
+        n_bytes = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
     beginning = beginning_of(stream)
     return read_entries(beginning, n_bytes, wanted, layouts) if is_dicom(beginning(FIRST_BYTES)) else None
 

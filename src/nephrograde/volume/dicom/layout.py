@@ -8,22 +8,28 @@ place, whatever the values are; so only the heads are compared, all at once.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
 from nephrograde.volume.dicom.dictionary import TAGS
-from nephrograde.volume.dicom.elements import Found, Head, find_elements
+from nephrograde.volume.dicom.elements import PIXEL_DATA, Found, Head, find_elements, find_further
 from nephrograde.volume.dicom.signature import PREAMBLE_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
-    from nephrograde.volume.dicom.elements import Wanted
+    from nephrograde.volume.dicom.elements import Place, Value, Wanted
 
 _MOST_OF_A_SIZE = 4
 _MOST_SIZES = 64
 _LONGEST_HEAD = 12
+_Value: TypeAlias = tuple[int, bytes, int, int]
+"""An element's tag and type, and from where to where its value lies."""
 
 
 class Layouts:
@@ -39,14 +45,17 @@ class Layouts:
     ((b'LO', b'P018'), 1)
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, *, varying: Sequence[int] = ()) -> None:
         """Begin without any.
 
         Args:
             wanted: Which elements to find.
+            varying: Those of them that differ between the headers of one series. Where all others are equal, what is
+                found is marked as alike.
         """
         self.wanted = wanted
         self.n_recognised = 0
+        self._varying = tuple(varying)
         self._known: dict[int, list[_Layout]] = {}
 
     def find(self, data: bytes, *, n_bytes: int, is_whole: bool) -> Found:
@@ -56,6 +65,10 @@ class Layouts:
             data: The file, or its first bytes.
             n_bytes: Size of the file.
             is_whole: ``data`` is all of the file.
+
+        Returns:
+            The elements; where their layout is remembered, with the place of the pixels if they follow in ``data`` and
+            end the file.
         """
         if len(self._known) >= _MOST_SIZES and n_bytes not in self._known:
             self._known.clear()
@@ -67,34 +80,85 @@ class Layouts:
                 return found
         walk: list[Head] = []
         found = find_elements(data, self.wanted, is_whole=is_whole, walk=walk)
-        seen = _layout_of(data, found, walk) if len(known) < _MOST_OF_A_SIZE else None
-        if seen is not None:
-            known.append(seen)
+        if len(known) < _MOST_OF_A_SIZE:
+            found = found._replace(pixels=_pixels_of(data, found, n_bytes, walk))
+            seen = _layout_of(data, found, walk, self._varying)
+            if seen is not None:
+                known.append(seen)
+                return seen.found_in(data) or found
         return found
 
 
-class _Layout(NamedTuple):
+class _Equal(NamedTuple):
+    """The bytes of a header but for those of elements that vary, and what was found in it."""
+
+    at: npt.NDArray[np.intp]
+    content: bytes
+    varying: list[_Value]
+    like: Found
+
+    def found_in(self, data: bytes) -> Found | None:
+        if np.frombuffer(data, np.uint8)[self.at].tobytes() != self.content:
+            return None
+        return self.like._replace(elements={**self.like.elements, **_values(data, self.varying)})
+
+
+@dataclass(slots=True, eq=False)
+class _Layout:
     """Where the bytes lie that a walk depends on, what they are, and where it found which values."""
 
     at: npt.NDArray[np.intp]
     heads: bytes
-    places: list[tuple[int, bytes, int, int]]
+    places: list[_Value]
+    varying: list[_Value]
     like: Found
     least_bytes: int
+    equal: _Equal | None = None
+    tries: int = 0
 
     def found_in(self, data: bytes) -> Found | None:
         """Return the elements of a header, if it is laid out like this."""
-        if len(data) < self.least_bytes or np.frombuffer(data, np.uint8)[self.at].tobytes() != self.heads:
+        if len(data) < self.least_bytes:
             return None
-        return self.like._replace(elements={tag: (kind, data[a:b]) for tag, kind, a, b in self.places})
+        found = None if self.equal is None else self.equal.found_in(data)
+        if found is not None:
+            return found
+        if np.frombuffer(data, np.uint8)[self.at].tobytes() != self.heads:
+            return None
+        found = self.like._replace(elements=_values(data, self.places))
+        if self.varying and self.tries < _MOST_OF_A_SIZE:
+            self.tries += 1
+            found = found._replace(alike=object())
+            spans = [
+                (a, b) for tag, _, a, b in self.places if (tag, a) not in {(one[0], one[2]) for one in self.varying}
+            ]
+            at = np.concatenate([self.at, *(np.arange(*span) for span in spans)])
+            self.equal = _Equal(at, np.frombuffer(data, np.uint8)[at].tobytes(), self.varying, found)
+        return found
 
 
-def _layout_of(data: bytes, found: Found, walk: list[Head]) -> _Layout | None:
+def _values(data: bytes, places: list[_Value]) -> dict[int, Value]:
+    return {tag: (kind, data[a:b]) for tag, kind, a, b in places}
+
+
+def _pixels_of(data: bytes, found: Found, n_bytes: int, walk: list[Head]) -> Place | None:
+    """Return where the pixels lie, if they begin in ``data`` and nothing is behind; the walk then goes up to them."""
+    if found.end is None:
+        return None
+    further: list[Head] = []
+    place = find_further(BytesIO(data), PIXEL_DATA, found.end, walk=further)
+    if place is None or place.start + place.n_bytes != n_bytes:
+        return None
+    walk += further
+    return place
+
+
+def _layout_of(data: bytes, found: Found, walk: list[Head], varying: Sequence[int]) -> _Layout | None:
     """Return how a header is laid out, if it is plain, ends within ``data`` and has no requested sequence."""
     if found.end is None or len(data) < max(found.end.at + _LONGEST_HEAD, PREAMBLE_BYTES):
         return None
     starts = {_tag(data, head): head.end for head in walk if not head.depth}
-    places = []
+    places: list[_Value] = []
     for tag, value in found.elements.items():
         if not isinstance(value, tuple):
             return None
@@ -104,7 +168,9 @@ def _layout_of(data: bytes, found: Found, walk: list[Head]) -> _Layout | None:
     spans = [(128, PREAMBLE_BYTES), syntax, *((head.at, head.end) for head in walk)]
     at = np.concatenate([np.arange(*span) for span in spans])
     heads = np.frombuffer(data, np.uint8)[at].tobytes()
-    return _Layout(at, heads, places, found, max(found.end.at + _LONGEST_HEAD, PREAMBLE_BYTES))
+    of_varying = [place for place in places if place[0] in varying]
+    least_bytes = max(*(head.end for head in walk), found.end.at + _LONGEST_HEAD, PREAMBLE_BYTES)
+    return _Layout(at, heads, places, of_varying, found, least_bytes)
 
 
 def _tag(data: bytes, head: Head) -> int:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.errors import VolumeError
-    from nephrograde.volume.dicom.elements import End
+    from nephrograde.volume.dicom.elements import End, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,8 @@ class Slice:
     """One slice: where it lies in the patient (LPS, mm), and where its pixels are; ``number`` is its InstanceNumber.
 
     ``has_rescale`` is false if its slope and intercept are missing; ``patient_id`` stays out of messages;
-    ``header_end`` is where the elements behind its header begin, if its pixels may be among them.
+    ``header_end`` is where the elements behind its header begin, if its pixels may be among them; ``pixels`` is where
+    its pixels lie, if that is known from its header and nothing is behind them.
     """
 
     file: SourceFile
@@ -82,6 +83,7 @@ class Slice:
     patient_id: str
     frame_uid: str
     header_end: End | None
+    pixels: Place | None
 
     @property
     def name(self) -> str:

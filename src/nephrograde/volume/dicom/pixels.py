@@ -7,7 +7,7 @@ intercept are applied to them here. pydicom is imported for those alone.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -44,7 +44,21 @@ class UnreadSliceError(VolumeError):
         self.file = file
 
 
-def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
+class Decoded(NamedTuple):
+    """The pixels of slices.
+
+    Attributes:
+        values: ``columns rows slices``.
+        faults: Warnings.
+        extremes: The lowest and highest value, if they are known.
+    """
+
+    values: VolumeArray
+    faults: list[Fault]
+    extremes: tuple[int, int] | None = None
+
+
+def decode(slices: Sequence[Slice]) -> Decoded:
     """Decode slices and rescale them.
 
     Padding (PixelPaddingValue) in CT becomes ``AIR_HU``, unless the value it means also occurs in tissue.
@@ -66,7 +80,7 @@ def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
     if not slices:
         raise VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
     _require_filled_files(slices, {one.file.path for one in slices})
-    planes, coded = read_plain(slices, np.int16 if all(map(is_whole, slices)) else np.float32)
+    planes, coded, extremes = read_plain(slices, np.int16 if all(map(is_whole, slices)) else np.float32)
     by_file: dict[Path, list[int]] = defaultdict(list)
     for k in coded:
         by_file[slices[k].file.path].append(k)
@@ -78,7 +92,7 @@ def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
             if planes.dtype == np.int16 and (plane.min() < -32768 or plane.max() > 32767):
                 planes = planes.astype(np.int32)
             planes[k] = plane
-    return planes.T, _faults(slices)
+    return Decoded(planes.T, _faults(slices), extremes)
 
 
 def _require_filled_files(slices: Sequence[Slice], paths: Iterable[Path]) -> None:

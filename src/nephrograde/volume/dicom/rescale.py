@@ -52,16 +52,18 @@ def rescaled(stored: npt.NDArray[Any], one: Slice) -> npt.NDArray[Any]:
     return plane
 
 
-def rescale_in_place(plane: npt.NDArray[np.int16], one: Slice, scratch: npt.NDArray[np.int16]) -> bool:
+def rescale_in_place(
+    plane: npt.NDArray[np.int16], one: Slice, scratch: npt.NDArray[np.int16]
+) -> tuple[int, int] | None:
     """Do what :func:`rescaled` does without leaving the plane, in which pixels of 16 bits lie as stored.
 
     Args:
-        plane: ``rows columns``; holds the result, or anything if the answer is no.
+        plane: ``rows columns``; holds the result, or anything if None is returned.
         one: The slice; its slope and intercept are whole.
         scratch: Of the same size.
 
     Returns:
-        Whether all values fit into 16 bits.
+        The lowest and highest value of the result; None if not all values fit into 16 bits.
 
     Arithmetic modulo 2^16 gives the right result wherever the result itself fits.
     """
@@ -72,7 +74,8 @@ def rescale_in_place(plane: npt.NDArray[np.int16], one: Slice, scratch: npt.NDAr
     if min(ends) < _LOWEST or max(ends) > _HIGHEST:  # perhaps of padding only
         wide = rescaled(stored, one)
         plane[:] = wide
-        return bool(wide.min() >= _LOWEST and wide.max() <= _HIGHEST)
+        low, high = int(wide.min()), int(wide.max())
+        return (low, high) if low >= _LOWEST and high <= _HIGHEST else None
     padding = _padding(one.form, one.rescale)
     first, last = padding or (high + 1, high)
     is_padded = first <= high and low <= last
@@ -87,7 +90,7 @@ def rescale_in_place(plane: npt.NDArray[np.int16], one: Slice, scratch: npt.NDAr
         plane += scratch
     elif is_padded:
         np.copyto(plane, np.int16(AIR_HU), where=scratch.astype(bool))
-    return True
+    return (int(plane.min()), int(plane.max())) if is_padded else (min(ends), max(ends))
 
 
 def _modulo(number: int) -> np.int16:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.vocabulary import VolumeArray
+    from nephrograde.volume.dicom.pixels import Decoded
     from nephrograde.volume.dicom.slices import FoundSlices
     from nephrograde.volume.dicom.stack import Stack
     from nephrograde.volume.grid import Grid
@@ -34,12 +36,14 @@ class Series(NamedTuple):
     """A series as read: the values after slope and intercept (``columns rows slices``), their grid, and warnings.
 
     ``bridged`` are slices that are missing or could not be read, and were interpolated between their neighbours.
+    ``extremes`` are the lowest and highest value, if they are known.
     """
 
     values: VolumeArray
     grid: Grid
     faults: list[Fault]
     bridged: tuple[int, ...] = ()
+    extremes: tuple[int, int] | None = None
 
 
 class MiddleSlice(NamedTuple):
@@ -109,8 +113,16 @@ def folder_files(series_dir: Path) -> list[SourceFile]:
     Args:
         series_dir: The folder; subfolders are not searched.
     """
-    paths = sorted(path for path in series_dir.iterdir() if path.is_file())
-    return [SourceFile(path, f"file {number}") for number, path in enumerate(paths, start=1)]
+    with os.scandir(series_dir) as entries:  # which tells files from folders without a look at each
+        names = sorted((entry.name for entry in entries if _is_file(entry)), key=os.path.normcase)
+    return [SourceFile(series_dir / name, f"file {number}") for number, name in enumerate(names, start=1)]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # such as a link to itself
+        return False
 
 
 def listed_files(listed: SeriesList, unpacked_dir: Path) -> list[SourceFile]:
@@ -141,7 +153,7 @@ def read_middle_slice(list_path: Path) -> MiddleSlice:
         file = _listed_file(listed, max(listed.n_sure, 1) // 2, Path(unpacked_dir))
         found = find_slices([] if file is None else [file])
         one = found.slices[len(found.slices) // 2]
-        values, _ = decode([one])
+        values = decode([one]).values
     return MiddleSlice(values[:, :, 0].T, one.pixel_mm, one.form.is_ct)
 
 
@@ -191,8 +203,8 @@ def assemble(found: FoundSlices) -> Series:
     Raises:
         VolumeError: As for :func:`read_series`.
     """
-    stack, values, faults, lost = _decoded(found)
-    grid = stack.grid
+    stack, decoded, lost = _decoded(found)
+    grid, values, faults = stack.grid, decoded.values, decoded.faults
     if lost or stack.gaps:
         bridged = tuple(k + 1 + n for n, k in enumerate(stack.gaps))
         for k in bridged:
@@ -203,10 +215,11 @@ def assemble(found: FoundSlices) -> Series:
     if stack.shifts_px is not None:
         fill = float(AIR_HU if stack.slices[0].form.is_ct else values.min())
         values, grid = straighten(values, grid, stack.shifts_px, fill=fill)
-    return Series(values, grid, [*stack.faults, *faults])
+        return Series(values, grid, [*stack.faults, *faults])
+    return Series(values, grid, [*stack.faults, *faults], extremes=decoded.extremes)
 
 
-def _decoded(found: FoundSlices) -> tuple[Stack, VolumeArray, list[Fault], list[VolumeError]]:
+def _decoded(found: FoundSlices) -> tuple[Stack, Decoded, list[VolumeError]]:
     """Stack and decode slices; without those that cannot be decoded, if each leaves a gap that can be bridged."""
     slices, lost = found.slices, list(found.lost)
     while True:
@@ -220,14 +233,14 @@ def _decoded(found: FoundSlices) -> tuple[Stack, VolumeArray, list[Fault], list[
         if lost and stack.shifts_px is not None:
             raise lost[0]
         try:
-            values, faults = decode(stack.slices)
+            decoded = decode(stack.slices)
         except UnreadSliceError as error:
             others = [one for one in slices if one.file is not error.file]
             if len(others) < SLICES_PER_LOST * (len(lost) + 1):
                 raise VolumeError(error.code, error.message, error.remedy) from None
             slices, lost = others, [*lost, VolumeError(error.code, error.message, error.remedy)]
         else:
-            return stack, values, faults, [*lost, *(found.empty if len(stack.gaps) > len(lost) else [])]
+            return stack, decoded, [*lost, *(found.empty if len(stack.gaps) > len(lost) else [])]
 
 
 def _lost(lost: Sequence[VolumeError], bridged: tuple[int, ...]) -> Fault:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.dicom.compression import require_held
-from nephrograde.volume.dicom.describe import Describing, form_of
+from nephrograde.volume.dicom.describe import OWN, Describing, form_of
 from nephrograde.volume.dicom.dictionary import NOT_IMAGES, SLICE_CLASSES, UNCOMPRESSED
 from nephrograde.volume.dicom.elements import CutShortError, DamagedError
 from nephrograde.volume.dicom.entries import Entries, NonsenseError, read_stream, want
@@ -81,7 +82,7 @@ def find_slices(files: Iterable[SourceFile]) -> FoundSlices:
     empty: list[VolumeError] = []
     multiframe: list[SourceFile] = []
     without_place = 0
-    layouts, describing = Layouts(_WANTED), Describing()
+    layouts, describing = Layouts(_WANTED, varying=OWN), Describing()
     for file in files:
         try:
             found, n_frames = _read(file, layouts, describing)
@@ -123,10 +124,9 @@ def _read(file: SourceFile, layouts: Layouts, describing: Describing) -> tuple[l
     """Return the slices in a file, and its number of frames: 0 if it is not an image of the series."""
     if file.fault is not None:
         raise file.fault
-    n_bytes = file.path.stat().st_size
+    entries, n_bytes = _opened(file, layouts)
     if n_bytes == 0:
         raise VolumeError("file-empty", f"{file.name} is empty (0 bytes).", "Copy the series again from its source.")
-    entries = _opened(file, layouts)
     if entries is None or entries.text("Modality") in NOT_IMAGES:
         return [], 0
     if "Rows" not in entries:
@@ -139,20 +139,23 @@ def _read(file: SourceFile, layouts: Layouts, describing: Describing) -> tuple[l
     return _slices_of(file, entries, n_bytes, describing), 1 if entries.text("NumberOfFrames") in {"", "0", "1"} else 2
 
 
-def _opened(file: SourceFile, layouts: Layouts) -> Entries | None:
-    """Return the header, as far as it goes; None if the file is not DICOM and need not be."""
+def _opened(file: SourceFile, layouts: Layouts) -> tuple[Entries | None, int]:
+    """Return the header, as far as it goes, None if the file is not DICOM and need not be; and the size of the file."""
     what = "is no DICOM file"
-    try:
-        with file.path.open("rb", buffering=0) as stream:
-            entries = read_stream(stream, _WANTED, layouts)
-        if entries is not None or not file.is_wanted:
-            return entries
-    except CutShortError as error:
-        if error.found is None:
-            raise _cut_short(file, "its header breaks off") from None
-        return Entries(error.found)
-    except DamagedError:
-        what = "the DICOM header is damaged"
+    with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time
+        n_bytes = os.fstat(stream.fileno()).st_size
+        if n_bytes == 0:
+            return None, 0
+        try:
+            entries = read_stream(stream, _WANTED, layouts, n_bytes=n_bytes)
+            if entries is not None or not file.is_wanted:
+                return entries, n_bytes
+        except CutShortError as error:
+            if error.found is None:
+                raise _cut_short(file, "its header breaks off") from None
+            return Entries(error.found), n_bytes
+        except DamagedError:
+            what = "the DICOM header is damaged"
     raise VolumeError("file-unreadable", f"{file.name}: {what}.", "Copy the series again from its source.")
 
 
@@ -180,10 +183,10 @@ def require_pixels(image_path: Path) -> None:
         VolumeError: With code "file-truncated" or "file-unreadable".
     """
     file = SourceFile(image_path, "the file")
-    entries = _opened(file, Layouts(_WANTED))
+    entries, n_bytes = _opened(file, Layouts(_WANTED))
     with suppress(NonsenseError):  # reading it says so
         if entries is not None and "Rows" in entries:
-            _require_pixels(file, form_of(entries), image_path.stat().st_size)
+            _require_pixels(file, form_of(entries), n_bytes)
 
 
 def _require_pixels(file: SourceFile, form: PixelForm, size: int) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import random
 from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,22 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from nephrograde.volume.dicom.elements import CutShortError, DamagedError, find_elements
+from nephrograde.volume.dicom.dictionary import TAGS
+from nephrograde.volume.dicom.elements import (
+    PIXEL_DATA,
+    CutShortError,
+    DamagedError,
+    Found,
+    find_elements,
+    find_further,
+)
 from nephrograde.volume.dicom.entries import want
 from nephrograde.volume.dicom.layout import Layouts
 from nephrograde.volume.dicom.one_slice import SourceFile
 from nephrograde.volume.dicom.slices import find_slices
 
 Writer = Callable[..., list[Path]]
+VARYING = [TAGS[keyword] for keyword in ("SOPInstanceUID", "InstanceNumber", "ImagePositionPatient")]
 WANTED = want(
     ("SOPInstanceUID", "Modality", "PatientID", "InstanceNumber", "ImagePositionPatient", "Rows", "PixelSpacing")
 )
@@ -70,14 +80,29 @@ def _found(read: Callable[[], Any]) -> Any:
 def test_elements_are_those_of_reading_each_header_alone(series: list[Path]) -> None:
     chance = random.Random(9)  # noqa: S311 - the same headers every time
     contents = [path.read_bytes() for path in series]
-    layouts = Layouts(WANTED)
+    layouts = Layouts(WANTED, varying=VARYING)
+    equal: dict[int, list[Any]] = {}
+    n_placed = 0
     for _ in range(1500):
         data = _mutated(chance.choice(contents), chance)
         size, is_whole = chance.choice([len(contents[0]), len(data)]), chance.random() < 0.5
         alone = _found(partial(find_elements, data, WANTED, is_whole=is_whole))
         again = _found(partial(layouts.find, data, n_bytes=size, is_whole=is_whole))
-        assert again == alone
+        if not isinstance(again, Found):
+            assert again == alone
+            continue
+        assert again._replace(pixels=None, alike=None) == alone
+        if again.pixels is not None:
+            assert again.pixels == find_further(BytesIO(data), PIXEL_DATA, alone.end)
+            assert again.pixels.start + again.pixels.n_bytes == size
+            n_placed += 1
+        if again.alike is not None:
+            others = {tag: value for tag, value in alone.elements.items() if tag not in VARYING}
+            equal.setdefault(id(again.alike), [again.alike]).append((others, alone.syntax, alone.elements.keys()))
     assert layouts.n_recognised > 400
+    assert n_placed > 200
+    assert all(one == first for _, first, *rest in equal.values() for one in rest)
+    assert max(map(len, equal.values())) > 40
 
 
 def test_each_slice_is_described_as_if_it_were_the_only_one(series: list[Path]) -> None:

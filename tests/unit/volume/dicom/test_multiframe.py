@@ -58,7 +58,7 @@ def test_parts_of_a_concatenation_make_one_volume(tmp_path: Path) -> None:
     stored = np.arange(4 * 30, dtype=np.uint16).reshape(4, 6, 5)
     write_enhanced(stored[:2], tmp_path / "1", heights=[0.0, 5.0], ConcatenationUID="1.9")
     write_enhanced(stored[2:], tmp_path / "2", heights=[10.0, 15.0], ConcatenationUID="1.9")
-    values, grid, _, _ = read_series(tmp_path)
+    values, grid, *_ = read_series(tmp_path)
     assert grid.size == (5, 6, 4)
     np.testing.assert_array_equal(values[:, :, 2], stored[2].T - 1000.0)
 

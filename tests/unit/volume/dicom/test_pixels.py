@@ -100,7 +100,7 @@ def test_lossless_compression_changes_nothing(
     tmp_path: Path, series: list[Path], stored: Array, rewrite: Rewriter, code: Callable[[Any, Path], None]
 ) -> None:
     rewrite(series, lambda dataset, _: code(dataset, tmp_path))
-    values, _, faults, _ = read_series(series[0].parent)
+    values, _, faults, *_ = read_series(series[0].parent)
     np.testing.assert_array_equal(values, stored.astype(int) - 1024)
     assert values.dtype == np.int16
     assert faults == []
@@ -217,7 +217,7 @@ def test_padding_that_tissue_may_have_is_left(
 
 def test_monochrome1_keeps_its_values_and_warns(series: list[Path], rewrite: Rewriter, stored: Array) -> None:
     rewrite(series, lambda dataset, _: setattr(dataset, "PhotometricInterpretation", "MONOCHROME1"))
-    values, _, faults, _ = read_series(series[0].parent)
+    values, _, faults, *_ = read_series(series[0].parent)
     np.testing.assert_array_equal(values, stored.astype(int) - 1024)
     assert [fault.code for fault in faults] == ["dicom-inverted"]
 
@@ -315,7 +315,7 @@ def _as_series(name: str, series_dir: Path) -> pydicom.Dataset:
 @pytest.mark.parametrize("name", LOSSLESS + LOSSY)
 def test_the_files_of_pydicom_read_as_pydicom_reads_them(tmp_path: Path, name: str) -> None:
     dataset = _as_series(name, tmp_path / "s")
-    values, _, faults, _ = read_series(tmp_path / "s")
+    values, _, faults, *_ = read_series(tmp_path / "s")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = dataset.pixel_array * float(dataset.get("RescaleSlope", 1))

@@ -20,7 +20,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from nephrograde.errors import VolumeError
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.dicom import pixels
-from nephrograde.volume.dicom.plain import read_plain
+from nephrograde.volume.dicom.plain import Planes, read_plain
 from nephrograde.volume.dicom.series import read_series
 from nephrograde.volume.read import read_volume
 
@@ -34,17 +34,18 @@ class Ways:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.patch = patch
         self.straight = 0
+        self.with_extremes = 0
 
     def agree(self, series_dir: Path) -> str:
         """What both ways give, in a word: the code of the refusal, or "read"."""
 
-        def counted(slices: Any, dtype: Any) -> tuple[npt.NDArray[Any], list[int]]:
-            planes, left = read_plain(slices, dtype)
-            self.straight += len(slices) - len(left)
-            return planes, left
+        def counted(slices: Any, dtype: Any) -> Planes:
+            planes = read_plain(slices, dtype)
+            self.straight += len(slices) - len(planes.unread)
+            return planes
 
-        def none(slices: Any, dtype: Any) -> tuple[npt.NDArray[Any], list[int]]:
-            return np.empty((0, 0, 0), dtype), list(range(len(slices)))
+        def none(slices: Any, dtype: Any) -> Planes:
+            return Planes(np.empty((0, 0, 0), dtype), list(range(len(slices))))
 
         with self.patch.context() as patch:
             patch.setattr(pixels, "read_plain", counted)
@@ -57,6 +58,8 @@ class Ways:
         assert straight.values.dtype == slow.values.dtype
         np.testing.assert_array_equal(straight.values, slow.values)
         assert (straight.faults, straight.bridged) == (slow.faults, slow.bridged)
+        assert straight.extremes in {None, (slow.values.min(), slow.values.max())}
+        self.with_extremes += straight.extremes is not None
         assert (straight.grid.size, straight.grid.spacing_mm, straight.grid.origin_mm) == (
             (slow.grid.size, slow.grid.spacing_mm, slow.grid.origin_mm)
         )
@@ -208,6 +211,7 @@ def test_random_series_are_the_same_both_ways(tmp_path: Path, write_series: Writ
     assert seen["read"] > 25
     assert len(seen) > 3
     assert ways.straight > 200
+    assert ways.with_extremes > 5
 
 
 def _mutated(content: bytes, chance: random.Random) -> bytes:
@@ -294,5 +298,5 @@ def test_a_usual_series_is_read_without_pydicom(tmp_path: Path, write_series: Wr
 def test_the_real_series_is_the_same_both_ways(shared_data: Path, ways: Ways) -> None:
     series_dir = shared_data / "ct_dicom" / "CRLM-CT-1004" / "image"
     assert ways.agree(series_dir) == "read"
-    assert ways.straight == 41
+    assert (ways.straight, ways.with_extremes) == (41, 1)
     assert check_volume(read_volume(series_dir)) == []

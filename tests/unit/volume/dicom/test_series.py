@@ -40,7 +40,7 @@ def _refusal(series_dir: Path) -> VolumeError:
 
 def test_geometry_and_hu(tmp_path: Path, write_series: Writer, pixels: Array) -> None:
     write_series(tmp_path, values=pixels, positions_mm=_stack())
-    values, grid, _, _ = read_series(tmp_path)
+    values, grid, *_ = read_series(tmp_path)
     np.testing.assert_array_equal(values, pixels.astype(int) - 1024)
     assert values.dtype.kind == "i"
     assert grid.size == (6, 5, 8)
@@ -53,14 +53,14 @@ def test_geometry_and_hu(tmp_path: Path, write_series: Writer, pixels: Array) ->
 def test_file_names_say_nothing_about_the_order(tmp_path: Path, write_series: Writer, pixels: Array) -> None:
     names = ["c.dcm", "a.dcm", "Z", "b.ima", "9", "10", "IM", "0.dcm"]
     write_series(tmp_path / "患者", values=pixels, positions_mm=_stack(), names=names)
-    values, grid, _, _ = read_series(tmp_path / "患者")
+    values, grid, *_ = read_series(tmp_path / "患者")
     np.testing.assert_array_equal(values, pixels.astype(int) - 1024)
     assert grid.origin_mm[2] == -300.0
 
 
 def test_a_series_from_head_to_feet_is_turned(tmp_path: Path, write_series: Writer, pixels: Array) -> None:
     write_series(tmp_path, values=pixels, positions_mm=_stack()[::-1])
-    values, grid, _, _ = read_series(tmp_path)
+    values, grid, *_ = read_series(tmp_path)
     np.testing.assert_array_equal(values, pixels[:, :, ::-1].astype(int) - 1024)
     assert grid.origin_mm == (-70.0, 40.0, -300.0)
 
@@ -69,7 +69,7 @@ def test_slices_go_from_feet_to_head_even_where_the_normal_points_down(
     tmp_path: Path, write_series: Writer, pixels: Array
 ) -> None:
     write_series(tmp_path, values=pixels, positions_mm=_stack(), orientation=(1, 0, 0, 0, -1, 0))
-    values, grid, _, _ = read_series(tmp_path)
+    values, grid, *_ = read_series(tmp_path)
     np.testing.assert_array_equal(values, pixels.astype(int) - 1024)
     np.testing.assert_array_equal(grid.direction, np.diag([1.0, -1.0, 1.0]))
 
@@ -99,7 +99,7 @@ def test_an_oblique_stack_keeps_its_axes(tmp_path: Path, write_series: Writer, p
     c, s = np.cos(0.2), np.sin(0.2)
     positions = [(-70.0, 40.0 - 2.0 * k * s, -300.0 + 2.0 * k * c) for k in range(8)]
     write_series(tmp_path, values=pixels, positions_mm=positions, orientation=(1, 0, 0, 0, c, s))
-    values, grid, _, _ = read_series(tmp_path)
+    values, grid, *_ = read_series(tmp_path)
     np.testing.assert_array_equal(values, pixels.astype(int) - 1024)
     np.testing.assert_allclose(grid.direction, [[1, 0, 0], [0, c, -s], [0, s, c]], atol=1e-9)
     assert grid.spacing_mm[2] == pytest.approx(2.0)
@@ -108,7 +108,7 @@ def test_an_oblique_stack_keeps_its_axes(tmp_path: Path, write_series: Writer, p
 def test_a_coronal_series_goes_towards_the_back(tmp_path: Path, write_series: Writer, pixels: Array) -> None:
     positions = [(-70.0, 40.0 - 3.0 * k, 100.0) for k in range(8)]
     write_series(tmp_path, values=pixels, positions_mm=positions, orientation=(1, 0, 0, 0, 0, -1))
-    values, grid, _, _ = read_series(tmp_path)
+    values, grid, *_ = read_series(tmp_path)
     np.testing.assert_array_equal(values, pixels[:, :, ::-1].astype(int) - 1024)
     np.testing.assert_array_equal(grid.direction[:, 2], [0, 1, 0])
 
@@ -157,7 +157,7 @@ def test_a_distance_that_changes_slowly_is_refused(tmp_path: Path, write_series:
 def test_copies_of_slices_are_left_out_with_a_warning(tmp_path: Path, write_series: Writer, pixels: Array) -> None:
     write_series(tmp_path, values=pixels, positions_mm=_stack())
     shutil.copy(tmp_path / "IM003", tmp_path / "copy of IM003")
-    values, grid, faults, _ = read_series(tmp_path)
+    values, grid, faults, *_ = read_series(tmp_path)
     np.testing.assert_array_equal(values, pixels.astype(int) - 1024)
     assert grid.size == (6, 5, 8)
     assert [(fault.code, fault.severity) for fault in faults] == [("dicom-copies", "warning")]
@@ -185,7 +185,7 @@ def test_images_that_wait_for_the_contrast_agent_are_left_out(
     write_series(
         tmp_path, values=values, positions_mm=_stack() + [_stack()[4]] * 3, AcquisitionNumber=[2] * 8 + [1] * 3
     )
-    read, grid, faults, _ = read_series(tmp_path)
+    read, grid, faults, *_ = read_series(tmp_path)
     np.testing.assert_array_equal(read, pixels.astype(int) - 1024)
     assert grid.size == (6, 5, 8)
     assert [fault.code for fault in faults] == ["dicom-acquisition"]

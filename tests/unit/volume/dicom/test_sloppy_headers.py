@@ -49,7 +49,7 @@ def _replace(paths: list[Path], keyword: str, vr: str, raw: bytes) -> None:
 
 def _reads(paths: list[Path], pixels: Array) -> bool:
     """Whether the series has its values in HU and its spacing."""
-    values, grid, _, _ = read_series(paths[0].parent)
+    values, grid, *_ = read_series(paths[0].parent)
     return np.array_equal(values, pixels.astype(int) - 1024) and grid.spacing_mm == (0.7, 0.9, 2.5)
 
 

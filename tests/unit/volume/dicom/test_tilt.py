@@ -46,7 +46,7 @@ def test_every_voxel_shows_what_lies_at_its_place(tmp_path: Path, write_series: 
         return np.asarray(2000 + places @ np.array([3.0, -7.0, 11.0]))
 
     _write(tmp_path, write_series, degrees, ramp)
-    values, grid, faults, _ = read_series(tmp_path)
+    values, grid, faults, *_ = read_series(tmp_path)
     assert [(fault.code, fault.severity) for fault in faults] == [("dicom-tilt", "warning")]
     assert f"{abs(degrees):.1f}°" in faults[0].message
     np.testing.assert_allclose(grid.direction.T @ grid.direction, np.eye(3), atol=1e-9)
@@ -61,7 +61,7 @@ def test_every_voxel_shows_what_lies_at_its_place(tmp_path: Path, write_series: 
 
 def test_no_slice_loses_its_edge(tmp_path: Path, write_series: Writer) -> None:
     _write(tmp_path, write_series, 25.0, lambda places: np.full(places.shape[:3], 1500.0))
-    values, grid, _, _ = read_series(tmp_path)
+    values, grid, *_ = read_series(tmp_path)
     measured = (values == 1500 - 1024).sum(axis=(0, 1))
     assert (measured >= 50 * 39).all()
     assert grid.size[0] == 50
