@@ -97,6 +97,7 @@ bench: $(VENV)/.test
 	$(INSTALL)
 	-$(BIN)/python bench/prepare.py
 	-$(BIN)/python -m bench.series
+	-$(BIN)/python -m bench.scaling
 	$(BIN)/python -m bench.input_pipeline
 	$(BIN)/python -m bench.fit
 	$(BIN)/python bench/scan_headers.py

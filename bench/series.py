@@ -6,8 +6,6 @@
 - To the region: a synthetic series of 300 slices to 128 × 128 × 32 voxels over 140 × 140 × 160 mm, against MONAI's
   chain of LoadImage, Orientation, Spacing and Crop, as in ``bench/prepare.py``. All slices are read, as the checks of a
   scan need all of them.
-- Scaling: 100 series are read, checked and cut in one thread and in two, as when a cohort is prepared, three times
-  each in one process.
 
 For each table, every side is warmed up and then timed in turns in several fresh processes, so that a busy machine slows
 all of them; the tables say in how many, and give the medians of the processes' medians, and the processor's time beside
@@ -29,20 +27,15 @@ import sys
 import tempfile
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bench.prepare import CENTER_MM, ORIGIN_MM, SIZE_MM, VOXELS, monai_chain, ours
+from bench.prepare import ORIGIN_MM, monai_chain, ours
 
 from nephrograde.run.provenance import machine
-from nephrograde.threads import one_processor_each
-from nephrograde.volume.check import check_volume
 from nephrograde.volume.read import read_volume
-from nephrograde.volume.roi import cut_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +44,6 @@ if TYPE_CHECKING:
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ct_dicom" / "CRLM-CT-1004" / "image"
 PIXELS, HEIGHT_MM, NOISE_HU, OUTSIDE = 512, 240.0, 20.0, -2000
-SCANS, DISTINCT = 100, 5
-SCALES = 1.8
 OURS, BYTES, SIMPLEITK, MONAI = "this package", "the bytes of the files", "SimpleITK", "MONAI"
 LIMITS = {
     "series": {SIMPLEITK: 3.0, MONAI: 5.0, BYTES: 1 / 3},
@@ -169,25 +160,6 @@ def _medians(seconds: dict[str, list[tuple[float, float]]]) -> dict[str, list[fl
     return {name: [median(column) for column in zip(*both, strict=True)] for name, both in seconds.items()}
 
 
-def _scale(series_dirs: list[Path], repeats: int) -> dict[str, list[float]]:
-    """Seconds to read, check and cut ``SCANS`` series in one thread and in two."""
-
-    def prepared(k: int) -> int:
-        volume = read_volume(series_dirs[k % len(series_dirs)])
-        region, _ = cut_box(volume, None, center_mm=CENTER_MM, size_mm=SIZE_MM, voxels=VOXELS, antialias=True)
-        return region.size + len(check_volume(volume))
-
-    def prepare_all(threads: int) -> None:
-        with one_processor_each(), ThreadPoolExecutor(threads) as pool:
-            list(pool.map(prepared, range(SCANS)))
-
-    seconds: dict[str, list[tuple[float, float]]] = {"1": [], "2": []}
-    for turn in range(2 * repeats):
-        threads = 1 + (turn + turn // 2) % 2
-        seconds[str(threads)].append(_timed(partial(prepare_all, threads)))
-    return _medians(seconds)
-
-
 def main() -> int:
     """Run the comparisons and print them; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -195,30 +167,26 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--series", type=Path, default=REAL, help="a folder with one series")
     parser.add_argument("--table", help=argparse.SUPPRESS)  # one process: time this table, print JSON
-    parser.add_argument("folders", nargs="*", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("folder", nargs="?", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
-    if arguments.table == "scaling":
-        print(json.dumps(_scale(arguments.folders, arguments.repeats)))
-        return 0
     if arguments.table is not None:
-        print(json.dumps(_times(arguments.table, arguments.folders[0], arguments.repeats)))
+        print(json.dumps(_times(arguments.table, arguments.folder, arguments.repeats)))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         return _compare(arguments, Path(folder))
 
 
 def _compare(arguments: argparse.Namespace, top: Path) -> int:
-    distinct = [top / f"{k}" for k in range(DISTINCT)]
-    for series_dir in distinct:
+    series_dir = arguments.series
+    if not series_dir.is_dir():
+        series_dir = top / "short"
         write_series(series_dir, 41)
-    series_dir = arguments.series if arguments.series.is_dir() else distinct[0]
     write_series(top / "long", 300)
 
-    def medians(table: str, folders: list[Path], processes: int, repeats: int) -> dict[str, list[float]]:
-        command = [sys.executable, "-m", "bench.series", "--table", table, "--repeats", str(repeats)]
-        command += map(str, folders)
+    def medians(table: str, folder: Path, processes: int, repeats: int) -> dict[str, list[float]]:
+        command = [sys.executable, "-m", "bench.series", "--table", table, "--repeats", str(repeats), str(folder)]
         runs = [json.loads(subprocess.check_output(command, text=True).splitlines()[-1]) for _ in range(processes)]
         return {name: [median(run[name][k] for run in runs) for k in (0, 1)] for name in runs[0]}
 
@@ -227,11 +195,11 @@ def _compare(arguments: argparse.Namespace, top: Path) -> int:
     failed = _print_table(
         f"one {source} series of {len(list(series_dir.iterdir()))} files, "
         f"{arguments.processes} processes × {arguments.repeats} turns",
-        medians("series", [series_dir], arguments.processes, arguments.repeats),
+        medians("series", series_dir, arguments.processes, arguments.repeats),
         LIMITS["series"],
     )
     processes, repeats = min(arguments.processes, 3), min(arguments.repeats, 3)
-    long = medians("region", [top / "long"], processes, repeats)
+    long = medians("region", top / "long", processes, repeats)
     title = f"a synthetic series of 300 slices to the region, {processes} processes × {repeats} turns"
     failed += _print_table(title, long, LIMITS["region"])
     if MONAI in long:
@@ -240,13 +208,6 @@ def _compare(arguments: argparse.Namespace, top: Path) -> int:
         difference = float(np.abs(own - theirs.values.astype(np.float32)).max())
         print(f"largest difference {difference:.3f} HU (≤ {LARGEST_HU})")
         failed += [f"MONAI gives another result, by {difference:.3f} HU"] if difference > LARGEST_HU else []
-    scaling = medians("scaling", distinct, 1, 3)
-    gain = scaling["1"][0] / scaling["2"][0]
-    print(f"\n{SCANS} series read, checked and cut:")
-    for threads, (clock_s, cpu_s) in scaling.items():
-        print(f"{threads} thread{'s' if threads > '1' else ''}: {clock_s:.2f} s, {cpu_s:.2f} s of the processors")
-    print(f"{gain:.2f} times as fast (≥ {SCALES} required)")
-    failed += [f"two threads are only {gain:.2f} times as fast as one, ≥ {SCALES} was asked"] if gain < SCALES else []
     for line in failed:
         print(f"MISSED: {line}")
     return 1 if failed else 0
