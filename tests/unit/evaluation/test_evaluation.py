@@ -235,7 +235,7 @@ def test_the_number_of_threads_changes_no_number(monkeypatch: pytest.MonkeyPatch
         asked.append(3)
         return 3
 
-    monkeypatch.setattr("os.cpu_count", three)
+    monkeypatch.setattr("nephrograde.threads.usable_processors", three)
     found = []
     for many in (1, 10**9):
         monkeypatch.setattr("nephrograde.evaluation.evaluation._MANY_ROWS", many)
