@@ -146,7 +146,7 @@ def test_a_grader_reads_its_weights_once(tiny_run_copy, tiny_cohort_dir):
 def test_a_grader_is_loaded_of_a_run_that_is_open(tiny_run_dir):
     run = ng.open_run(tiny_run_dir)
     assert ng.load_grader(run, "weak-1-cmp").threshold == ng.load_grader(tiny_run_dir, "weak-1-cmp").threshold
-    with pytest.raises(ng.InputError, match="load_grader.model"):
+    with pytest.raises(ng.InputError, match=r"load_grader\.model"):
         ng.load_grader(tiny_run_dir)
     with pytest.raises(ng.InputError, match="does not accept 1"):
         ng.load_grader(1, "weak-1-cmp")  # type: ignore[arg-type]
