@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.files import read_json, read_rows
 from nephrograde.report.pages.page import picture_uri, write_rendered
+from nephrograde.report.pages.paging import LISTED, divide, remove_further
 from nephrograde.report.text.finding_kinds import meaning_of
 from nephrograde.report.text.language import phase_in_words, speaking, t
 from nephrograde.report.text.numbers import NOTHING, counted
 from nephrograde.run.quality_folder import QualityFolder
+from nephrograde.staging import staged
 from nephrograde.volume.finding import read_findings
 
 if TYPE_CHECKING:
@@ -60,20 +62,22 @@ class PatientEntry:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Findings of one kind: their meaning, their number, and the patients who have them."""
+    """Findings of one kind: their meaning, their number, and the patients who have them, the first ones with a link."""
 
     code: str
     meaning: str
     is_fatal: bool
     count: int
-    patients: tuple[PatientEntry, ...]
+    patients: tuple[tuple[str, str], ...]
+    further: int
 
 
 def write_quality_page(quality_dir: Path, page_path: Path, language: Language = "en") -> Path:
-    """Write one self-contained page from the files of a quality check.
+    """Write a self-contained page from the files of a quality check, or several for many patients.
 
     Patients with problems that must be fixed come first, then those with warnings, then all others, each with a picture
-    of every scan and the outline of its tumour mask. The page loads nothing from elsewhere.
+    of every scan and the outline of its tumour mask. Further pages of 500 patients each are called ``quality-2.html``
+    and so on. The pages load nothing from elsewhere.
 
     Args:
         quality_dir: Contains ``quality.csv``, ``counts.csv``, ``scans.csv``, ``quality.json`` and ``thumbs/``.
@@ -81,7 +85,7 @@ def write_quality_page(quality_dir: Path, page_path: Path, language: Language = 
         language: Language of the page.
 
     Returns:
-        ``page_path``.
+        ``page_path``, the first page.
 
     Raises:
         RunError: One of the files is missing or damaged.
@@ -91,21 +95,29 @@ def write_quality_page(quality_dir: Path, page_path: Path, language: Language = 
     findings = read_findings(folder.findings_path)
     scans = read_rows(folder.scans_path)
     counts = read_rows(folder.counts_path)
-    with speaking(language):
+    with speaking(language), staged():
         patients = _patients(scans, findings, quality_dir)
-        return write_rendered(
-            "quality.html.j2",
-            page_path,
-            is_synthetic=bool(about.get("synthetic")),
-            about=about,
-            summary=_summary(about, scans, findings),
-            of_table=[finding for finding in findings if finding.is_of_table],
-            counts=[_count_row(row) for row in counts],
-            has_grades=any(row["grade_1"] for row in counts),
-            kinds=_kinds(findings, patients),
-            odd=[patient for patient in patients if patient.findings],
-            sound=[patient for patient in patients if not patient.findings],
-        )
+        leaves = divide(page_path, [patient.patient_id for patient in patients])
+        page_of = {patients[k].anchor: leaf.link for leaf in leaves[1:] for k in range(leaf.start, leaf.stop)}
+        for leaf in leaves:
+            shown = patients[leaf.start : leaf.stop]
+            write_rendered(
+                "quality.html.j2",
+                leaf.path,
+                is_synthetic=bool(about.get("synthetic")),
+                about=about,
+                summary=_summary(about, scans, findings),
+                of_table=[finding for finding in findings if finding.is_of_table],
+                counts=[_count_row(row) for row in counts],
+                has_grades=any(row["grade_1"] for row in counts),
+                kinds=_kinds(findings, patients, page_of) if leaf.number == 1 else [],
+                odd=[patient for patient in shown if patient.findings],
+                sound=[patient for patient in shown if not patient.findings],
+                leaf=leaf,
+                leaves=leaves,
+            )
+    remove_further(page_path, len(leaves))
+    return page_path
 
 
 def _summary(about: Mapping[str, Any], scans: Sequence[Row], findings: Sequence[Finding]) -> list[str]:
@@ -194,16 +206,18 @@ def _count_row(row: Row) -> dict[str, object]:
     }
 
 
-def _kinds(findings: Sequence[Finding], patients: Iterable[PatientEntry]) -> list[Kind]:
-    entries = list(patients)
+def _kinds(
+    findings: Sequence[Finding], patients: Iterable[PatientEntry], page_of: Mapping[str, str]
+) -> list[Kind]:
+    """The kinds of findings; ``page_of`` names the pages of the patients who are not on the first, by anchor."""
+    links: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for entry in patients:
+        for code in dict.fromkeys(finding.code for finding in entry.findings):
+            links[code].append((f"{page_of.get(entry.anchor, '')}#{entry.anchor}", entry.patient_id))
     number = Counter((finding.severity != "fatal", finding.code) for finding in findings)
     return [
         Kind(
-            code,
-            meaning_of(code),
-            not is_warning,
-            count,
-            tuple(entry for entry in entries if any(one.code == code for one in entry.findings)),
+            code, meaning_of(code), not is_warning, found, tuple(links[code][:LISTED]), max(len(links[code]) - LISTED, 0)
         )
-        for (is_warning, code), count in sorted(number.items(), key=lambda item: (item[0][0], -item[1]))
+        for (is_warning, code), found in sorted(number.items(), key=lambda item: (item[0][0], -item[1]))
     ]

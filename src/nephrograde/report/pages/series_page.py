@@ -8,8 +8,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from nephrograde.report.pages.page import picture_uri, write_rendered
+from nephrograde.report.pages.paging import LISTED, divide, remove_further
 from nephrograde.report.text.language import phase_in_words, speaking
 from nephrograde.report.text.series_words import details_in_words, kind_in_words, sight_in_words
+from nephrograde.staging import staged
 from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.series_table import read_series
 from nephrograde.volume.statement import CONFLICT, MASK_CODES
@@ -64,11 +66,11 @@ class PatientBlock:
 
 
 def write_series_page(series_csv_path: Path, thumbs_dir: Path, page_path: Path, language: Language = "en") -> Path:
-    """Write the page for reviewing the series that a scan has chosen.
+    """Write the page for reviewing the series that a scan has chosen, or several for many patients.
 
     Patients with a series whose words and image contradict each other come first, then those whose choice is uncertain
-    or who have no chosen CT series. The page contains its pictures and
-    loads nothing from elsewhere.
+    or who have no chosen CT series. Further pages of 500 patients each are called ``series-2.html`` and so on. A page
+    contains its pictures and loads nothing from elsewhere.
 
     Args:
         series_csv_path: ``series.csv``, as written by a scan.
@@ -77,34 +79,47 @@ def write_series_page(series_csv_path: Path, thumbs_dir: Path, page_path: Path, 
         language: "zh" for Simplified Chinese.
 
     Returns:
-        ``page_path``.
+        ``page_path``, the first page.
 
     Raises:
         RunError: The table is missing, has another format, or lacks a column.
     """
     entries = read_series(series_csv_path)
     with speaking(language):
-        return _write(entries, thumbs_dir, page_path)
+        return _write(entries, thumbs_dir, page_path, table=series_csv_path.name)
 
 
-def _write(entries: Sequence[SeriesEntry], thumbs_dir: Path, page_path: Path) -> Path:
+def _write(entries: Sequence[SeriesEntry], thumbs_dir: Path, page_path: Path, *, table: str) -> Path:
     ordered = sorted(entries, key=_patient)
     blocks = [_block(patient, list(members), thumbs_dir) for patient, members in groupby(ordered, key=_patient)]
     blocks.sort(key=lambda block: (not block.is_contradicted, not block.is_first, block.patient_id))
     is_synthetic = any("SYNTHETIC" in entry.description for entry in entries)
     counts = Counter(line.phase for block in blocks for line in block.chosen)
     reasons = Counter(line.kind for block in blocks for line in block.others)
-    return write_rendered(
-        "series.html.j2",
-        page_path,
-        is_synthetic=is_synthetic,
-        blocks=blocks,
-        contradicted=[block for block in blocks if block.is_contradicted],
-        first=[block for block in blocks if block.is_first],
-        n_series=len(entries),
-        counts=[(phase_in_words(phase), phase, counts[phase]) for phase in PHASES],
-        reasons=reasons.most_common(),
-    )
+    contradicted = [block for block in blocks if block.is_contradicted]
+    first = [block for block in blocks if block.is_first]
+    leaves = divide(page_path, [block.patient_id for block in blocks])
+    with staged():
+        for leaf in leaves:
+            write_rendered(
+                "series.html.j2",
+                leaf.path,
+                is_synthetic=is_synthetic,
+                blocks=blocks[leaf.start : leaf.stop],
+                contradicted=contradicted[:LISTED],
+                first=first[:LISTED],
+                n_contradicted=len(contradicted),
+                n_first=len(first),
+                n_patients=len(blocks),
+                n_series=len(entries),
+                counts=[(phase_in_words(phase), phase, counts[phase]) for phase in PHASES],
+                reasons=reasons.most_common(),
+                table=table,
+                leaf=leaf,
+                leaves=leaves,
+            )
+    remove_further(page_path, len(leaves))
+    return page_path
 
 
 def _patient(entry: SeriesEntry) -> str:

@@ -81,7 +81,7 @@ def read_label_map(mask_path: Path, label: str = "") -> Marks:
     values, native = read_stored(mask_path)
     if values.dtype.kind in "if" and values.min() < _LOWEST_LABEL:
         raise _is_image(f"holds negative numbers, down to {values.min():g}")
-    marked = values > 0 if values.dtype.kind in "iub" else values > 0.5
+    marked = _marked(values)
     if not marked.any():
         raise nothing_marked()
     numbers = _numbers(values, marked)
@@ -99,9 +99,16 @@ def read_label_map(mask_path: Path, label: str = "") -> Marks:
     return Marks(*turn(marked, native), present, used, native=native, faults=(_CHANGED,) if is_changed else ())
 
 
+def _marked(values: VolumeArray) -> MaskArray:
+    """Return which voxels have a label: of the usual mask, zeros and ones in single bytes, the same memory."""
+    if values.dtype == np.uint8 and values.max() <= 1:
+        return values.view(np.bool_)
+    return values > 0 if values.dtype.kind in "iub" else values > 0.5
+
+
 def _numbers(values: VolumeArray, marked: MaskArray) -> tuple[int, ...]:
     """Return the labels that mark something; (1,) for a mask of fractions."""
-    if values.dtype.kind in "iub" and values.max() == 1:  # the usual mask needs a single pass
+    if np.may_share_memory(values, marked) or (values.dtype.kind in "iub" and values.max() == 1):
         return (1,)
     low, high = bounding_box(marked)
     box = tuple(slice(start, stop + 1) for start, stop in zip(low, high, strict=True))

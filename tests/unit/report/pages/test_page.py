@@ -1,18 +1,32 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nephrograde.report.pages.page import render, write_rendered
+from nephrograde.report.pages.paging import divide
 from nephrograde.report.text.language import speaking
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nephrograde.report.text.language import Language
 
-NOTHING = {"blocks": [], "contradicted": [], "first": [], "n_series": 0, "counts": [], "reasons": []}
+LEAVES = divide(Path("series.html"), [])
+NOTHING = {
+    "blocks": [],
+    "contradicted": [],
+    "first": [],
+    "n_contradicted": 0,
+    "n_first": 0,
+    "n_patients": 0,
+    "n_series": 0,
+    "counts": [],
+    "reasons": [],
+    "table": "series.csv",
+    "leaf": LEAVES[0],
+    "leaves": LEAVES,
+}
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

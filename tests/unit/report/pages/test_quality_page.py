@@ -12,6 +12,7 @@ import pytest
 from nephrograde.errors import RunError
 from nephrograde.files import write_json, write_rows
 from nephrograde.quality.survey import COUNT_COLUMNS, SCAN_COLUMNS
+from nephrograde.report.pages.paging import LISTED, PATIENTS
 from nephrograde.report.pages.quality_page import write_quality_page
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 from nephrograde.volume.finding import Finding, write_findings
@@ -168,3 +169,42 @@ def test_three_hundred_patients_fit_on_a_page(tmp_path: Path) -> None:
     page_path = write_quality_page(tmp_path / "quality", tmp_path / "quality.html")
     assert noisy.stat().st_size > 8000
     assert page_path.stat().st_size < 40e6
+
+
+@pytest.mark.slow
+def test_thousands_of_patients_come_on_several_pages(tmp_path: Path) -> None:
+    quality_dir, page_path = tmp_path / "quality", tmp_path / "quality" / "quality.html"
+    _write(quality_dir, patients=("P1",))
+    ids = [f"P{number:04d}" for number in range(1, 1202)]
+    rows = [{"patient_id": one, "phase": "cmp", "grade": 1, "thumb": "thumbs/0cmp.png"} for one in ids]
+    write_rows(quality_dir / "scans.csv", SCAN_COLUMNS, rows)
+    odd = ids[600:]  # these come first
+    write_findings([Finding(one, "cmp", "", "metal", "warning", "x", "y") for one in odd], quality_dir / "quality.csv")
+    assert write_quality_page(quality_dir, page_path) == page_path
+    pages = {path.name: path.read_text(encoding="utf-8") for path in quality_dir.glob("*.html")}
+    assert sorted(pages) == ["quality-2.html", "quality-3.html", "quality.html"]
+    shown = [re.findall(r"<h3><bdi>(\w+)</bdi>", pages[name]) for name in sorted(pages)]
+    assert shown == [(odd + ids)[500:1000], (odd + ids[:600])[1000:], odd[:PATIENTS]]
+    assert max(map(len, pages.values())) < PATIENTS * 30_000
+    first = Page(pages["quality.html"])
+    assert sum(link.startswith("#") for link in first.links) == LISTED
+    assert "and 501 more, in quality.csv" in pages["quality.html"]
+    assert set(first.links) >= {"quality-2.html", "quality-3.html"}
+    assert "Page 3 of 3: patients 1,001 to 1,201 of 1,201." in pages["quality-3.html"]
+    assert '<b aria-current="page">3</b> <bdi>P0400</bdi> … <bdi>P0600</bdi>' in pages["quality-3.html"]
+    assert 'id="counts"' not in pages["quality-3.html"]
+    assert all(RESEARCH_USE_ONLY in page for page in pages.values())
+
+
+def test_pages_of_a_larger_cohort_are_removed_and_those_of_others_stay(tmp_path: Path) -> None:
+    quality_dir = tmp_path / "quality"
+    _write(quality_dir, patients=("P1",))
+    small = (quality_dir / "scans.csv").read_bytes()
+    rows = [{"patient_id": f"P{number}", "phase": "cmp", "grade": 1, "thumb": ""} for number in range(1001)]
+    write_rows(quality_dir / "scans.csv", SCAN_COLUMNS, rows)
+    write_quality_page(quality_dir, quality_dir / "quality.zh.html", "zh")
+    assert "第3页，共3页" in (quality_dir / "quality-3.zh.html").read_text(encoding="utf-8")
+    (quality_dir / "quality-4.zh.html").write_text("of a user", encoding="utf-8")
+    (quality_dir / "scans.csv").write_bytes(small)
+    write_quality_page(quality_dir, quality_dir / "quality.zh.html", "zh")
+    assert sorted(path.name for path in quality_dir.glob("*.html")) == ["quality-4.zh.html", "quality.zh.html"]

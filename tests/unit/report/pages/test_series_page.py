@@ -184,3 +184,19 @@ def test_mask_stands_with_its_scan_and_is_not_counted_as_one(tmp_path: Path) -> 
 def test_a_reason_that_a_person_wrote_stays_as_it_is(tmp_path: Path) -> None:
     html = page_of(tmp_path, [row("P1", "x", phase="np", reason="looks <fine> to me: yes")], "zh")
     assert "looks &lt;fine&gt; to me: yes" in html
+
+
+def test_thousands_of_patients_come_on_several_pages(tmp_path: Path) -> None:
+    sure = [row(f"P{number:04d}", "np", phase="np", reason="only-series") for number in range(700)]
+    unsure = [row(f"Q{number:04d}", "np", phase="np", reason="only-series", probability="0.6") for number in range(150)]
+    html = page_of(tmp_path, [*sure, *unsure])
+    second = (tmp_path / "series-2.html").read_text(encoding="utf-8")
+    assert "850 patients, 850 series." in html
+    assert list(blocks(html)) == [f"Q{number:04d}" for number in range(150)] + [f"P{number:04d}" for number in range(350)]
+    assert list(blocks(second)) == [f"P{number:04d}" for number in range(350, 700)]
+    assert '<div class="patient" id="p501">' in second
+    assert '<a href="#p100">Q0099</a> and 50 more, in series.csv' in html
+    assert '<a href="series-2.html">2</a> <bdi>P0350</bdi> … <bdi>P0699</bdi>' in html
+    assert "Page 2 of 2: patients 501 to 850 of 850." in second
+    assert "Review these first" not in second
+    assert RESEARCH_USE_ONLY in second
