@@ -2,9 +2,10 @@
 
 Synthetic cohorts (one phase, 32 × 32 pixels, real numbers of slices) of growing size pass through scan, prepare,
 check, fit (one weak arm, two folds, one epoch), evaluate and report; the export that is scanned consists of copies of
-one series with identifiers of their own, 52 files a patient. Every stage runs in a process of its own. The time is
-that of the processors, user and system, child processes included, which other programs disturb least; the memory is
-the largest resident size of a single process.
+one series with identifiers of their own, 52 files a patient. Every stage runs in a process of its own, and so does
+writing its input, as the size of a process counts for those that it starts. The time is that of the processors, user
+and system, child processes included, which other programs disturb least; the memory is the largest resident size of a
+single process.
 
 A stage is flat where one more patient costs the same in a large cohort as in a small one: the time per additional
 patient between the two largest sizes is at most 1.1 times that between the smallest and the second largest (fixed
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from nephrograde.evaluation.scores import Scores
 
+ROOT = Path(__file__).parents[1]
 FLAT = 1.1
 NOISE_S = 0.3
 """By so much the time of one process differs from that of another that does the same."""
@@ -74,16 +76,18 @@ subgroups = ["age_years", "sex", "centre"]
 """
 
 
-def write_export(top: Path, patients: int) -> None:
-    """Write a DICOM export: one synthetic series under the names of many patients."""
-    write_cohort(top / "one", PhantomSettings(patients=2, phases=("cmp",), matrix_px=PIXELS, dicom=True))
-    slices = [path.read_bytes() for path in sorted((top / "one" / "images" / "SYN-0001" / "cmp").glob("*.dcm"))]
-    for number in range(patients):
-        folder = top / "export" / f"{number:05d}"
-        folder.mkdir(parents=True)
-        for k, data in enumerate(slices):
+def write_export(top: Path, *, patients: int = 0, files: int = 0, phases: tuple[str, ...] = ("cmp",)) -> None:
+    """Write a DICOM export: one synthetic patient under the names of many, by their number or that of files."""
+    settings = PhantomSettings(patients=2, phases=phases, matrix_px=PIXELS, dicom=True)
+    write_cohort(top / "one", settings)
+    images_dir = top / "one" / "images" / "SYN-0001"
+    slices = {path.relative_to(images_dir): path.read_bytes() for path in sorted(images_dir.rglob("*.dcm"))}
+    for number in range(patients or files // len(slices)):
+        for place, data in slices.items():
+            path = top / "export" / f"{number:05d}" / place
+            path.parent.mkdir(parents=True, exist_ok=True)
             own = re.sub(rb"(2\.25\.\d+)\d{6}(?!\d)", rb"\g<1>%06d" % number, data)
-            (folder / f"IM{k:04d}").write_bytes(own.replace(b"SYN-0001", b"SYN%05d" % number))
+            path.write_bytes(own.replace(b"SYN-0001", b"SYN%05d" % number))
     shutil.rmtree(top / "one")
 
 
@@ -91,7 +95,7 @@ def write_inputs(top: Path, patients: int, stages: list[str]) -> None:
     """Write what the stages read."""
     if "scan" in stages:
         (top / "one").mkdir(parents=True)
-        write_export(top, patients)
+        write_export(top, patients=patients)
     if set(stages) - {"scan"}:
         (top / "cohort").mkdir(parents=True)
         write_cohort(top / "cohort", PhantomSettings(patients=patients, phases=("cmp",), matrix_px=PIXELS))
@@ -156,8 +160,7 @@ STAGES: dict[str, Callable[[Path], None]] = {
 def run_stage(stage: str, top: Path) -> dict[str, float]:
     """Run one stage in a fresh process: seconds of the processors, and the largest resident size in MiB."""
     command = [sys.executable, "-m", "bench.growth", "--stage", stage, "--top", str(top)]
-    root = Path(__file__).parents[1]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=root).stdout
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout
     return dict(json.loads(answer.splitlines()[-1]))
 
 
@@ -272,6 +275,9 @@ def main() -> int:
     if options.stage == "evaluate-many":
         evaluate_many()
         return 0
+    if options.stage == "write":
+        write_inputs(options.top, int(options.sizes), options.stages.split(","))
+        return 0
     if options.stage:
         print(json.dumps(measured(lambda: STAGES[options.stage](options.top))))
         return 0
@@ -279,7 +285,8 @@ def main() -> int:
     found: dict[str, dict[int, dict[str, float]]] = {stage: {} for stage in STAGES if stage in stages}
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            write_inputs(Path(folder), size, stages)
+            command = [sys.executable, "-m", "bench.growth", "--stage", "write", "--top", folder]
+            subprocess.run([*command, "--sizes", str(size), "--stages", options.stages], check=True, cwd=ROOT)
             for stage, by_size in found.items():
                 by_size[size] = run_stage(stage, Path(folder))
                 print(f"{stage} {size}: {by_size[size]}", file=sys.stderr, flush=True)

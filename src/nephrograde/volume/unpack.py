@@ -32,6 +32,8 @@ BOMB_BYTES = 2**30
 BOMB_RATIO = 400
 """Images of more than ``BOMB_BYTES`` that compress better than this hold nothing; a CT compresses about 3 to 1."""
 PIECE_BYTES = 1 << 19
+_MOST_BYTES = 1 << 22
+"""Most bytes that are decompressed at a time: half a megabyte of a mask, which is nearly empty, may hold all of it."""
 _FIRST_BYTES = 1 << 12  # contains the header, which may be all that is needed
 _LEAST_CHUNK_BYTES = 1 << 22
 MOST_CHUNK_BYTES = 1 << 25
@@ -77,7 +79,11 @@ def _inflated(stream: Any, piece: bytes, *, piece_bytes: int) -> Iterator[bytes]
         while piece:
             if engine.eof:  # after a member: another one, or zeros
                 engine = isal_zlib.decompressobj(wbits=31)
-            yield engine.decompress(piece)
+            output = engine.decompress(piece, _MOST_BYTES)
+            yield output
+            while not engine.eof and (engine.unconsumed_tail or len(output) == _MOST_BYTES):
+                output = engine.decompress(engine.unconsumed_tail, _MOST_BYTES)
+                yield output
             piece = engine.unused_data.lstrip(b"\0") if engine.eof else b""
             while not piece and (piece := stream.read(piece_bytes)) and engine.eof:
                 piece = piece.lstrip(b"\0")

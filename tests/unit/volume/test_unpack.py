@@ -127,3 +127,16 @@ def test_at_once_is_for_a_scan_read_alone(tmp_path: Path, monkeypatch: pytest.Mo
     assert unpack.read_at_once(path, len(CONTENT)) is not None
     monkeypatch.setattr("nephrograde.volume.unpack.usable_processors", lambda: 1)
     assert unpack.read_at_once(path, len(CONTENT)) is None
+
+
+def test_a_file_that_is_nearly_empty_comes_in_small_pieces(tmp_path: Path) -> None:
+    content = bytearray(9 << 20)
+    content[5_000_000:5_000_100] = b"x" * 100
+    path = tmp_path / "a.gz"
+    for members in (bytes(content), bytes(4 << 20), bytes(8 << 20)):  # the last ones end with a full piece
+        path.write_bytes(gzip.compress(members) * 2)
+        pieces = list(unpack.read_pieces(path))
+        assert b"".join(pieces) == members * 2
+        assert max(map(len, pieces)) <= 4 << 20
+    path.write_bytes(gzip.compress(bytes(8 << 20))[:-12])
+    assert _code_of(path) == "file-truncated"

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -10,6 +11,7 @@ import SimpleITK
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING
+from nephrograde.volume.masks.label_map import read_label_map
 from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import make_volume, write_image
@@ -339,3 +341,19 @@ def test_the_mask_of_a_synthetic_scan_survives_both_dicom_objects(
     assert dice(np.asarray(read_marks(seg_path, volume).mask), mask) == 1.0
     contours_path = save_structures(tmp_path / "rs.dcm", {"GTV": outlined(mask, volume)})
     assert dice(np.asarray(read_marks(contours_path, volume).mask), mask) >= 0.97
+
+
+def test_the_usual_mask_is_held_once(tmp_path):
+    labels = np.zeros((160, 160, 200), dtype=np.uint8)
+    labels[40:60, 50:70, 80:99] = 1
+    mask_path = tmp_path / "mask.nii.gz"
+    write_image(labels, mask_path, spacing_mm=(1.0, 1.0, 2.0))
+    read_label_map(mask_path)  # what is imported and cached counts once
+    tracemalloc.start()
+    marks = read_label_map(mask_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert marks.mask is not None
+    assert np.array_equal(marks.mask, labels == 1)
+    assert marks.mask.dtype == bool
+    assert peak < 1.3 * labels.nbytes
