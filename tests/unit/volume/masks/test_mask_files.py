@@ -343,8 +343,9 @@ def test_the_mask_of_a_synthetic_scan_survives_both_dicom_objects(
     assert dice(np.asarray(read_marks(contours_path, volume).mask), mask) >= 0.97
 
 
+@pytest.mark.slow
 def test_the_usual_mask_is_held_once(tmp_path):
-    labels = np.zeros((160, 160, 200), dtype=np.uint8)
+    labels = np.zeros((160, 160, 600), dtype=np.uint8)
     labels[40:60, 50:70, 80:99] = 1
     mask_path = tmp_path / "mask.nii.gz"
     write_image(labels, mask_path, spacing_mm=(1.0, 1.0, 2.0))
@@ -356,4 +357,4 @@ def test_the_usual_mask_is_held_once(tmp_path):
     assert marks.mask is not None
     assert np.array_equal(marks.mask, labels == 1)
     assert marks.mask.dtype == bool
-    assert peak < 1.3 * labels.nbytes
+    assert peak < 1.6 * labels.nbytes
