@@ -77,7 +77,9 @@ def main() -> int:
         )
     (few, _, small), (many, _, large) = found["a quarter"], found["all"]
     wider, longer = large.mib / small.mib, large.cpu_s / many / (small.cpu_s / few)
-    print(f"\nAt four times as many files: {wider:.2f} times the memory, {longer:.2f} times as long for a file (at most")
+    print(
+        f"\nAt four times as many files: {wider:.2f} times the memory, {longer:.2f} times as long for a file (at most"
+    )
     print(f"{FLAT}).")
     missed += ["memory is not flat"] * (wider > FLAT) + ["time is not flat"] * (longer > FLAT)
     for line in missed:

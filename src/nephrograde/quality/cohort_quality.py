@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from nephrograde.quality.marks import PersonMarks, shared_slices
+from nephrograde.quality.marks import MARK_DIGITS, PersonMarks, each_mark, repeated_marks, shared_slices
 from nephrograde.sample.scanned import find_lender
 from nephrograde.sample.target import places_given
 from nephrograde.vocabulary import Supervision
@@ -157,17 +157,19 @@ def _count_line(count: Count) -> str:
 
 def _duplicated_images(keys: Sequence[ScanKey], qualities: Mapping[ScanKey, ScanQuality]) -> Iterator[Finding]:
     """Report each scan that shares slices with an earlier one once, with the scan it shares most slices with."""
+    repeated = repeated_marks(qualities[key].marks for key in keys)
     holders: dict[str, ScanKey] = {}
-    for key in keys:
-        own = qualities[key].marks
-        earlier = Counter(holders[mark] for mark in set(own) - {""} if mark in holders)
+    for key in keys if repeated else ():
+        marks = qualities[key].marks
+        own = [mark for mark in dict.fromkeys(each_mark(marks)) if mark in repeated]
+        earlier = Counter(holders[mark] for mark in own if mark in holders)
         for mark in own:
             holders.setdefault(mark, key)
         if not earlier:
             continue
         other = earlier.most_common(1)[0][0]
-        shared = shared_slices(own, qualities[other].marks)
-        if shared < min(SHARED_SLICES, len(own)):
+        shared, n_slices = shared_slices(marks, qualities[other].marks), len(marks) // MARK_DIGITS
+        if shared < min(SHARED_SLICES, n_slices):
             continue
         is_same_patient = other[0] == key[0]
         whose = f"this patient's phase {other[1]}" if is_same_patient else f"patient {other[0]}, phase {other[1]}"
@@ -176,7 +178,7 @@ def _duplicated_images(keys: Sequence[ScanKey], qualities: Mapping[ScanKey, Scan
             f"{key[1]}_image",
             "duplicate-phase" if is_same_patient else "duplicate-image",
             "fatal",
-            f"{shared} of {len(own)} slices hold the same pixels as {whose}.",
+            f"{shared} of {n_slices} slices hold the same pixels as {whose}.",
             "Name the right series for this phase."
             if is_same_patient
             else "Find out whose image it is; one person under two ids would leak from training to test.",

@@ -44,7 +44,7 @@ class ScanQuality:
         faults: In the order of the checks.
         size: Voxels along x, y and z; zeros if the image cannot be read.
         spacing_mm: Along x, y and z.
-        marks: Hashes of its slices, from feet to head.
+        marks: Hashes of its slices, from feet to head, in one text.
         kernels: Reconstruction kernels, if the image is DICOM.
         kidney_level: Index of the slice in the middle of the kidneys, if they were found.
         supervision: The kinds of annotation that can be used, among "slice", "point", "box" and "mask".
@@ -58,7 +58,7 @@ class ScanQuality:
     faults: tuple[Fault, ...]
     size: tuple[int, int, int] = (0, 0, 0)
     spacing_mm: Triple = (0.0, 0.0, 0.0)
-    marks: tuple[str, ...] = ()
+    marks: str = ""
     kernels: tuple[str, ...] = ()
     kidney_level: int | None = None
     supervision: tuple[str, ...] = ()
@@ -150,14 +150,13 @@ def examine_pictures(picture_paths: Sequence[Path], *, phase: str) -> tuple[Scan
     if not pictures:
         return ScanQuality(phase, tuple(faults), is_volume=False), None
     x, y = pictures[0].values.shape
-    marks = [
-        mark
-        for picture in pictures
-        for mark in slice_marks(
+    marks = "".join(
+        slice_marks(
             make_volume(picture.values[:, :, None] * (1 if picture.is_hu else _GREYS), spacing_mm=(1.0, 1.0, 1.0))
         )
-    ]
-    quality = ScanQuality(phase, tuple(faults), (x, y, len(pictures)), marks=tuple(marks), is_volume=False)
+        for picture in pictures
+    )
+    quality = ScanQuality(phase, tuple(faults), (x, y, len(pictures)), marks=marks, is_volume=False)
     return quality, pictures[len(pictures) // 2]
 
 

@@ -36,6 +36,7 @@ from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from nephrograde.cohort.case import Cohort, Scan
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.finding import Finding
     from nephrograde.volume.volume import Volume
 
-CHECKS = 7
+CHECKS = 8
 """Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
 MOST_AT_ONCE = 8
 """Each scan is in memory, with copies."""
@@ -232,7 +233,7 @@ def _from_record(record: dict[str, Any]) -> ScanQuality:
         faults=tuple(Fault(*fault) for fault in record["faults"]),
         size=(x, y, z),
         spacing_mm=(x_mm, y_mm, z_mm),
-        marks=tuple(record["marks"]),
+        marks=record["marks"],
         kernels=tuple(record["kernels"]),
         kidney_level=record["kidney_level"],
         supervision=tuple(record["supervision"]),

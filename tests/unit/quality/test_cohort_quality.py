@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -42,8 +44,8 @@ def _study(**masks: Any) -> Study:
     return Study(cohort=CohortSettings(table=Path("cohort.csv"), phases=PHASES), arm=arms, masks=MaskSettings(**masks))
 
 
-def _marks(name: str, count: int = 20) -> tuple[str, ...]:
-    return tuple(f"{name}{k}" for k in range(count))
+def _marks(name: str, count: int = 20) -> str:
+    return "".join(hashlib.sha256(f"{name}{k}".encode()).hexdigest()[:16] for k in range(count))
 
 
 def _examine(changed: Changes, cohort: Cohort | None = None, **how: Any) -> CohortQuality:
@@ -97,6 +99,28 @@ def test_a_scan_copied_to_many_is_named_once_a_copy() -> None:
     assert all("patient P1, phase up" in finding.message for finding in quality.findings)
 
 
+@pytest.mark.slow
+def test_copies_are_found_among_many_scans_in_little_memory() -> None:
+    grades = {f"P{number:04d}": 1 + number % 4 for number in range(600)}
+    cases = tuple(
+        Case(patient, grade > 2, grade, {"cmp": Scan("cmp", Path("x"), None, None, None, None)}, {})
+        for patient, grade in grades.items()
+    )
+    qualities = {(case.patient_id, "cmp"): ScanQuality("cmp", (), marks=_marks(case.patient_id)) for case in cases}
+    copied = _marks("P0100", 8) + "0" * 32 + _marks("own", 10)
+    qualities["P0599", "cmp"] = replace(qualities["P0599", "cmp"], marks=copied)
+    text_bytes = sum(len(one.marks) for one in qualities.values())
+    cohort, study = Cohort(cases, ("cmp",), (), None), _study()
+    examine_cohort(cohort, study, qualities)
+    tracemalloc.start()
+    quality = examine_cohort(cohort, study, qualities)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [one for one in _found(quality) if "duplicate" in one[2]] == [("P0599", "cmp", "duplicate-image", "fatal")]
+    assert "8 of 20 slices hold the same pixels as patient P0100" in quality.findings[-1].message
+    assert peak < 6 * text_bytes  # a dictionary of all marks takes ten times
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [("study", "StudyInstanceUID"), ("frame", "FrameOfReferenceUID"), ("person", "name, birth date and sex")],
@@ -148,7 +172,7 @@ def test_kernels_and_slice_distances_that_differ_among_phases() -> None:
 
 
 def test_counts_say_what_each_model_can_use() -> None:
-    unread = {"size": (0, 0, 0), "spacing_mm": (0.0, 0.0, 0.0), "supervision": (), "marks": ()}
+    unread = {"size": (0, 0, 0), "spacing_mm": (0.0, 0.0, 0.0), "supervision": (), "marks": ""}
     changed: Changes = {
         ("P1", "cmp"): unread,
         ("P2", "cmp"): {"supervision": ("box",)},

@@ -206,9 +206,7 @@ def _count_row(row: Row) -> dict[str, object]:
     }
 
 
-def _kinds(
-    findings: Sequence[Finding], patients: Iterable[PatientEntry], page_of: Mapping[str, str]
-) -> list[Kind]:
+def _kinds(findings: Sequence[Finding], patients: Iterable[PatientEntry], page_of: Mapping[str, str]) -> list[Kind]:
     """The kinds of findings; ``page_of`` names the pages of the patients who are not on the first, by anchor."""
     links: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for entry in patients:
@@ -217,7 +215,12 @@ def _kinds(
     number = Counter((finding.severity != "fatal", finding.code) for finding in findings)
     return [
         Kind(
-            code, meaning_of(code), not is_warning, found, tuple(links[code][:LISTED]), max(len(links[code]) - LISTED, 0)
+            code,
+            meaning_of(code),
+            not is_warning,
+            found,
+            tuple(links[code][:LISTED]),
+            max(len(links[code]) - LISTED, 0),
         )
         for (is_warning, code), found in sorted(number.items(), key=lambda item: (item[0][0], -item[1]))
     ]

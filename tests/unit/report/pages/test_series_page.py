@@ -192,7 +192,9 @@ def test_thousands_of_patients_come_on_several_pages(tmp_path: Path) -> None:
     html = page_of(tmp_path, [*sure, *unsure])
     second = (tmp_path / "series-2.html").read_text(encoding="utf-8")
     assert "850 patients, 850 series." in html
-    assert list(blocks(html)) == [f"Q{number:04d}" for number in range(150)] + [f"P{number:04d}" for number in range(350)]
+    assert list(blocks(html)) == [f"Q{number:04d}" for number in range(150)] + [
+        f"P{number:04d}" for number in range(350)
+    ]
     assert list(blocks(second)) == [f"P{number:04d}" for number in range(350, 700)]
     assert '<div class="patient" id="p501">' in second
     assert '<a href="#p100">Q0099</a> and 50 more, in series.csv' in html
