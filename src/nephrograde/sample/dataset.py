@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from tokenize import TokenError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +43,27 @@ _REGION_HEAD = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class StoredRegion:
+    """A prepared region in its file, which is read where NumPy needs it: a process may open about a thousand files.
+
+    ``shape`` is ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        region = open_region(self.path)
+        if region.shape != self.shape:
+            raise _damaged(self.path, f"its shape is {region.shape}, and was {self.shape} before")
+        del copy  # what is in a file is always a copy
+        return np.array(region, dtype)
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What a model sees of one patient.
 
@@ -52,7 +73,7 @@ class Sample:
     """
 
     patient_id: str
-    images: Mapping[str, npt.NDArray[np.float16]] = field(repr=False)
+    images: Mapping[str, npt.NDArray[np.float16] | StoredRegion] = field(repr=False)
     is_high: bool
 
 
@@ -165,7 +186,7 @@ def places_of_phases(parts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
 
 
 def read_samples(files: Mapping[str, Mapping[str, Path]], is_high: Mapping[str, bool]) -> list[Sample]:
-    """Open the prepared regions of every patient without loading them into memory yet.
+    """Find the prepared regions of every patient without loading them into memory yet, or keeping the files open.
 
     Args:
         files: For each phase, the ``.npy`` file of the region by patient id, for one arm.
@@ -177,9 +198,11 @@ def read_samples(files: Mapping[str, Mapping[str, Path]], is_high: Mapping[str, 
     Raises:
         RunError: A file is missing or damaged, or its shape differs from those of the other patients.
     """
-    images: dict[str, dict[str, npt.NDArray[np.float16]]] = {}
+    images: dict[str, dict[str, StoredRegion]] = {}
     for phase, region_paths in files.items():
-        regions = {patient_id: open_region(path) for patient_id, path in sorted(region_paths.items())}
+        regions = {
+            patient_id: StoredRegion(path, open_region(path).shape) for patient_id, path in sorted(region_paths.items())
+        }
         shapes = Counter(region.shape[1:] for region in regions.values())
         usual = shapes.most_common(1)[0][0] if shapes else ()
         for patient_id, region in regions.items():
@@ -265,7 +288,7 @@ def gather_together(
     regions = [sample.images[phase] for sample in chosen for phase in phases if phase in sample.images]
     parts = np.array([[len(sample.images.get(phase, ())) for phase in phases] for sample in chosen], np.intp)
     given = None if values is None else np.array([values[sample.patient_id] for sample in chosen], np.float32)
-    bags = {together(phases): Bags(np.concatenate(regions), parts.sum(axis=1), parts, given)} if chosen else {}
+    bags = {together(phases): Bags(_joined(regions), parts.sum(axis=1), parts, given)} if chosen else {}
     return SampleSet(
         patient_ids=tuple(sample.patient_id for sample in chosen),
         is_high=np.array([sample.is_high for sample in chosen], dtype=bool),
@@ -303,4 +326,16 @@ def _bags_of(samples: Sequence[Sample], phase: str, values: Mapping[str, Sequenc
     regions = [sample.images.get(phase) for sample in samples]
     counts = np.array([0 if region is None else len(region) for region in regions], np.intp)
     given = None if values is None else np.array([values[sample.patient_id] for sample in samples], np.float32)
-    return Bags(np.concatenate([region for region in regions if region is not None]), counts, values=given)
+    return Bags(_joined([region for region in regions if region is not None]), counts, values=given)
+
+
+def _joined(regions: Sequence[npt.NDArray[np.float16] | StoredRegion]) -> npt.NDArray[np.float16]:
+    """The pictures of regions of one shape, one region after the other; each is read in its turn."""
+    if len(shapes := {region.shape[1:] for region in regions}) > 1:
+        raise ValueError(f"pictures of the shapes {sorted(shapes)} cannot be joined")
+    images = np.empty((sum(map(len, regions)), *regions[0].shape[1:]), np.float16)
+    start = 0
+    for region in regions:
+        images[start : start + len(region)] = region
+        start += len(region)
+    return images

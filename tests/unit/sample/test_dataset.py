@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.sample.dataset import Bags, gather, open_region, read_samples
+from nephrograde.sample.dataset import Bags, Sample, gather, gather_together, open_region, read_samples
 
 
 def test_rows_carry_their_patient_and_grade(tmp_path):
@@ -62,3 +62,37 @@ def test_a_region_whose_header_numpy_would_guess_at_is_refused_without_warning(t
     with warnings.catch_warnings(), pytest.raises(RunError, match="is damaged"):
         warnings.simplefilter("error")
         open_region(tmp_path / "a.npy")
+
+
+def test_more_patients_than_files_may_be_open(tmp_path):
+    resource = pytest.importorskip("resource")
+    files = {f"P{number:03d}": tmp_path / f"P{number:03d}.npy" for number in range(200)}
+    for number, path in enumerate(files.values()):
+        np.save(path, np.full((1 + number % 2, 1, 2, 2), number, np.float16))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(150, soft), hard))
+    try:
+        samples = read_samples({"cmp": files}, dict.fromkeys(files, True))
+        found = gather(samples, files).bags("cmp")
+        together = gather_together(samples, files, ["cmp"]).bags("cmp")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    expected = [number for number in range(200) for _ in range(1 + number % 2)]
+    assert found.images[:, 0, 1, 1].tolist() == together.images[:, 0, 1, 1].tolist() == expected
+
+
+def test_a_region_that_changes_before_it_is_read_is_named(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((1, 1, 4, 4), np.float16))
+    samples = read_samples({"cmp": {"A": tmp_path / "a.npy"}}, {"A": True})
+    np.save(tmp_path / "a.npy", np.zeros((1, 1, 1, 4), np.float16))
+    with pytest.raises(RunError, match=r"a\.npy is damaged \(its shape is \(1, 1, 1, 4\), and was \(1, 1, 4, 4\)"):
+        gather(samples, ["A"])
+
+
+def test_pictures_of_different_shapes_are_not_joined():
+    samples = [
+        Sample("A", {"cmp": np.zeros((1, 3, 4, 4), np.float16)}, is_high=True),
+        Sample("B", {"cmp": np.zeros((1, 1, 4, 4), np.float16)}, is_high=False),
+    ]
+    with pytest.raises(ValueError, match="cannot be joined"):
+        gather(samples, "AB")
