@@ -20,8 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.growth import write_export
-from bench.long_series import Cost, run
+from bench.commands import Cost, run
 
 from nephrograde.run.provenance import machine
 
@@ -48,6 +47,8 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.write:
+        from bench.growth import write_export
+
         (options.write / "one").mkdir(parents=True)
         write_export(options.write, files=options.files, phases=PHASES)
         return 0

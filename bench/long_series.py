@@ -19,18 +19,15 @@ import platform
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-from bench.tiny_run import MODEL, write_run
+from bench.commands import Cost, run
 
-from nephrograde.export.pack import pack
 from nephrograde.run.provenance import machine
-from nephrograde.sources.synthetic.phantom import PhantomSettings, cohort_patients
-from nephrograde.sources.synthetic.scan_files import write_dicom, write_nifti, write_nifti_mask
-from nephrograde.sources.synthetic.scanner import SyntheticScan, draw_body, scan_patient
+
+if TYPE_CHECKING:
+    from nephrograde.sources.synthetic.scanner import SyntheticScan
 
 LIMIT_MIB = 2048
 PIXELS, SLICE_MM, NOISE_HU = 512, 0.5, 5.0
@@ -38,17 +35,13 @@ SEED = 20261128
 PATIENT = "SYN-LONG"
 
 
-class Cost(NamedTuple):
-    """What a command took, and its exit code."""
-
-    mib: float
-    cpu_s: float
-    clock_s: float
-    code: int
-
-
 def long_scan(slices: int) -> SyntheticScan:
-    """Stretch a synthetic scan to slices of 0.5 mm, and add noise slices above and below."""
+    """Stretch a synthetic scan to slices of 0.5 mm, and add slices above and below."""
+    import numpy as np
+
+    from nephrograde.sources.synthetic.phantom import PhantomSettings, cohort_patients
+    from nephrograde.sources.synthetic.scanner import SyntheticScan, draw_body, scan_patient
+
     patient = cohort_patients(PhantomSettings(patients=2, phases=("cmp",), seed=SEED))[0]
     body = draw_body(patient, seed=SEED)
     scan = scan_patient(patient, body, phase="cmp", matrix_px=PIXELS, seed=SEED)
@@ -72,6 +65,11 @@ def long_scan(slices: int) -> SyntheticScan:
 
 def write_long(top: Path, slices: int) -> str:
     """Write the long series as DICOM and NIfTI with its mask; return the box around the tumour in voxels."""
+    import numpy as np
+
+    from nephrograde.sources.synthetic.phantom import PhantomSettings, cohort_patients
+    from nephrograde.sources.synthetic.scan_files import write_dicom, write_nifti, write_nifti_mask
+
     scan = long_scan(slices)
     patient = cohort_patients(PhantomSettings(patients=2, phases=("cmp",), seed=SEED))[0]
     write_dicom(scan, top / "export" / "long", patient=patient, phase="cmp", seed=SEED)
@@ -79,17 +77,6 @@ def write_long(top: Path, slices: int) -> str:
     write_nifti_mask(scan, top / "long_mask.nii.gz", label="mask of the long series")
     zyx = [np.flatnonzero(scan.mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in (2, 1, 0)]
     return ";".join(",".join(str(int(found[end])) for found in zyx) for end in (0, -1)) + " vox"
-
-
-def run(command: list[str], log_path: Path) -> Cost:
-    """Run a command of the package in a process of its own."""
-    start_s = time.perf_counter()
-    with log_path.open("ab") as log:
-        process = subprocess.Popen([sys.executable, "-m", "nephrograde", *command], stdout=log, stderr=log)
-        _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    clock_s = time.perf_counter() - start_s
-    return Cost(used.ru_maxrss / 1024, used.ru_utime + used.ru_stime, clock_s, process.returncode)
 
 
 def with_long(cohort_dir: Path, image_path: Path, mask_path: Path, name: str) -> Path:
@@ -109,6 +96,10 @@ def with_long(cohort_dir: Path, image_path: Path, mask_path: Path, name: str) ->
 
 def write_all(top: Path, slices: int) -> None:
     """Write the small cohort, its grader file and the long series, and the box around its tumour."""
+    from bench.tiny_run import MODEL, write_run
+
+    from nephrograde.export.pack import pack
+
     pack(write_run(top, folds=2, pixels=32)[1], MODEL, top / "grader.zip")
     (top / "box.txt").write_text(write_long(top, slices), encoding="utf-8")
 
