@@ -1,6 +1,6 @@
 """What does a scan of a very large export take? 300,000 DICOM files against a quarter of them, in one run.
 
-The export consists of copies of one synthetic patient (three phases, 32 × 32 pixels, about 150 files) with identifiers
+The export consists of copies of one synthetic patient (three phases, 32 × 32 pixels, about 200 files) with identifiers
 of their own. ``nephrograde scan`` runs in a process of its own, with as many readers as there are processors, and
 writes the cohort table, the table of series, the pictures and the pages; once more it finds the catalogue of headers
 there. The table gives the largest resident size of a process (the command or one of its readers), and the seconds of
