@@ -80,9 +80,9 @@ def main() -> int:
     series_kib = 1024 * (large.mib - small.mib) / (len(PHASES) * (more - fewer))
     longer = large.cpu_s / many / (small.cpu_s / few)
     print(
-        f"\nA further series takes {series_kib:.1f} KiB of memory (at most {SERIES_KIB:.0f}), and a file {longer:.2f} times"
+        f"\nA further series takes {series_kib:.1f} KiB of memory (at most {SERIES_KIB:.0f}), and a file at four times"
     )
-    print(f"as long at four times as many files (at most {FLAT}).")
+    print(f"as many files {longer:.2f} times as long (at most {FLAT}).")
     missed += ["a series takes too much memory"] * (series_kib > SERIES_KIB) + ["time is not flat"] * (longer > FLAT)
     for line in missed:
         print(f"Missed: {line}.")
