@@ -36,7 +36,6 @@ from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
     from pathlib import Path
 
     from nephrograde.cohort.case import Cohort, Scan

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import weakref
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,6 @@ from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.place import Box, parse_box, parse_point, parse_slice
 from nephrograde.files import read_rows
 from nephrograde.organs.enhancement import measure_enhancement
-from nephrograde.quality import survey
 from nephrograde.quality.scan_quality import find_kidney_level
 from nephrograde.quality.survey import check_quality
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
@@ -287,24 +284,3 @@ def test_nothing_of_a_person_is_written(tmp_path: Path, write_series: Any) -> No
     for path in (tmp_path / "quality").rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
         assert not any(secret in content for secret in (b"Geheim", b"Gerda", b"19431224", b"HOSP-778899"))
-
-
-def test_few_scans_wait_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting: weakref.WeakSet[Any] = weakref.WeakSet()
-    most = 0
-
-    class Pool(ThreadPoolExecutor):
-        def submit(self, *arguments: Any, **named: Any) -> Any:
-            nonlocal most
-            future = super().submit(*arguments, **named)
-            waiting.add(future)
-            most = max(most, len(waiting))
-            return future
-
-    monkeypatch.setattr(survey, "ThreadPoolExecutor", Pool)
-    monkeypatch.setattr(survey.os, "cpu_count", lambda: 2)
-    cases = tuple(_case(tmp_path / f"{number}", f"P{number}", 1 + number % 4) for number in range(150))
-    quality = check_quality(Cohort(cases, PHASES, (), None), STUDY, tmp_path / "quality")
-    assert list(quality.scans) == [(case.patient_id, phase) for case in cases for phase in PHASES]
-    assert {one.code for one in quality.findings} == {"file-missing"}
-    assert most <= 2 * survey.WAITING + 2
