@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-PLAIN: Final = "nephrograde.plain"
+PLAIN: Final = "nephrograde-plain"
 """The name under which :func:`make_writable` registers the handler of letters that an encoding lacks."""
 
 _PLAINER: Final = {

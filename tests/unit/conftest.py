@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import struct
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -74,6 +75,7 @@ def hiring(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 
     hire, is_ready = nephrograde.processes.hire, nephrograde.crew._Helper.is_ready
     do_here = nephrograde.crew.Crew._do_here
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))  # where the process finds the functions of tests
     monkeypatch.setattr("nephrograde.crew.usable_processors", lambda: 2)
     monkeypatch.setattr("nephrograde.crew.PAYS_FROM_S", 0.0)
     monkeypatch.setattr("nephrograde.crew.hire", hire_and_note)
