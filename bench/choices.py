@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.cohort.split import read_split
-from nephrograde.evaluation.collect import collect_scores
-from nephrograde.evaluation.compare import auc_row
-from nephrograde.evaluation.out_of_fold import stratified_auc
-from nephrograde.evaluation.pairs import auc_differences, pair_models
-from nephrograde.evaluation.prevalence import log_odds, probability
-from nephrograde.evaluation.scores import ModelScores, Scores
+from nephrograde.evaluation.comparison.compare import auc_row
+from nephrograde.evaluation.comparison.out_of_fold import stratified_auc
+from nephrograde.evaluation.comparison.pairs import auc_differences, pair_models
+from nephrograde.evaluation.scores.collect import collect_scores
+from nephrograde.evaluation.scores.prevalence import log_odds, probability
+from nephrograde.evaluation.scores.scores import ModelScores, Scores
 from nephrograde.files import read_json, write_json
 from nephrograde.pipeline import fit_study, prepare_study
 from nephrograde.run.folder import RunFolder

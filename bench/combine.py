@@ -22,12 +22,12 @@ from scipy.special import expit, ndtri
 from statsmodels.stats.meta_analysis import combine_effects
 
 import nephrograde as ng
-from nephrograde.evaluation.delong import place
 from nephrograde.evaluation.ledger import open_test_set
-from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.performance.delong import place
+from nephrograde.evaluation.performance.metrics import Estimate
 from nephrograde.evaluation.remarks import Rule
-from nephrograde.evaluation.score_table import write_scores
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores.score_table import write_scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.evaluation.tables import write_estimates
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import SCORE_TABLE, write_lock

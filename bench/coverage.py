@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from nephrograde.evaluation.compare import compare_models
-from nephrograde.evaluation.equivalence import compare_equivalence
-from nephrograde.evaluation.metrics import auc, auc_delong
+from nephrograde.evaluation.comparison.compare import compare_models
+from nephrograde.evaluation.comparison.equivalence import compare_equivalence
+from nephrograde.evaluation.performance.metrics import auc, auc_delong
 from nephrograde.evaluation.remarks import Verdict
-from nephrograde.evaluation.scores import ModelScores
+from nephrograde.evaluation.scores.scores import ModelScores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from nephrograde.evaluation.compare import Comparison
+    from nephrograde.evaluation.comparison.compare import Comparison
     from nephrograde.vocabulary import BoolVector, FloatVector
 
 SEED = 20261127

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from bench.tiny_run import STUDY
 
 from nephrograde.evaluation.evaluation import evaluate_scores
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.pipeline import evaluate_study, fit_study, load_inputs, prepare_study
 from nephrograde.placing.engine import LOCAL, parse_engine
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort

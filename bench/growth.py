@@ -40,7 +40,7 @@ from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nephrograde.evaluation.scores import Scores
+    from nephrograde.evaluation.scores.scores import Scores
 
 ROOT = Path(__file__).parents[1]
 FLAT = 1.1
@@ -181,7 +181,7 @@ def many_scores(patients: int, models: int) -> Scores:
     """Draw a score table: 30 % test patients, five folds."""
     import numpy as np
 
-    from nephrograde.evaluation.scores import Score, Scores
+    from nephrograde.evaluation.scores.scores import Score, Scores
 
     rng = np.random.default_rng(20261128)
     is_high = rng.random(patients) < 0.45
@@ -208,7 +208,7 @@ def evaluate_many() -> None:
 
     import nephrograde as ng
     from nephrograde.evaluation.evaluation import evaluate_scores
-    from nephrograde.evaluation.score_table import row_of
+    from nephrograde.evaluation.scores.score_table import row_of
     from nephrograde.study import EvaluateSettings
 
     few, scores = many_scores(200, 2), many_scores(100_000, 6)

@@ -25,13 +25,13 @@ from sklearn import config_context
 
 from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.split import draw_split
-from nephrograde.evaluation.increment import stack_images
-from nephrograde.evaluation.scores import Score, Scores, SplitName
+from nephrograde.evaluation.baselines.increment import stack_images
+from nephrograde.evaluation.scores.scores import Score, Scores, SplitName
 from nephrograde.study import EvaluateSettings, SplitSettings
 
 if TYPE_CHECKING:
     from nephrograde.cohort.split import Split
-    from nephrograde.evaluation.increment import Increment
+    from nephrograde.evaluation.baselines.increment import Increment
     from nephrograde.vocabulary import FloatVector
 
 SEED = 20261127

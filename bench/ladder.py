@@ -29,20 +29,20 @@ import numpy as np
 import numpy.typing as npt
 
 from nephrograde.cohort.repeat import Repeat
-from nephrograde.evaluation.ladder import climb
-from nephrograde.evaluation.ladder_curve import ladder_points
-from nephrograde.evaluation.minutes import choose_minutes
-from nephrograde.evaluation.out_of_fold import stratified_auc
+from nephrograde.evaluation.comparison.out_of_fold import stratified_auc
+from nephrograde.evaluation.comparison.repeats import RepeatedAuc
+from nephrograde.evaluation.ladder.curve import ladder_points
+from nephrograde.evaluation.ladder.ladder import climb
+from nephrograde.evaluation.ladder.minutes import choose_minutes
 from nephrograde.evaluation.remarks import Verdict
-from nephrograde.evaluation.repeats import RepeatedAuc
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.study import Arm, StudyModel
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nephrograde.evaluation.ladder import LadderRow
+    from nephrograde.evaluation.ladder.ladder import LadderRow
     from nephrograde.vocabulary import BoolVector
 
     Values = npt.NDArray[np.float64]

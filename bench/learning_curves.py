@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.evaluation.repeats import corrected_t
+from nephrograde.evaluation.comparison.repeats import corrected_t
 from nephrograde.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nephrograde.evaluation.repeats import RepeatedAuc
+    from nephrograde.evaluation.comparison.repeats import RepeatedAuc
 
 
 def main() -> None:

@@ -19,16 +19,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-from nephrograde.evaluation.compare import compare_models
-from nephrograde.evaluation.metrics import auc_delong
-from nephrograde.evaluation.out_of_fold import ledell_auc, stratified_auc
-from nephrograde.evaluation.scores import ModelScores
+from nephrograde.evaluation.comparison.compare import compare_models
+from nephrograde.evaluation.comparison.out_of_fold import ledell_auc, stratified_auc
+from nephrograde.evaluation.performance.metrics import auc_delong
+from nephrograde.evaluation.scores.scores import ModelScores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nephrograde.evaluation.metrics import Estimate
-    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.performance.metrics import Estimate
+    from nephrograde.evaluation.scores.scores import SplitName
     from nephrograde.vocabulary import BoolVector, FloatVector
 
 SEED = 20261127

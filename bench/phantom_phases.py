@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.evaluation.compare import auc_row
-from nephrograde.evaluation.pairs import auc_differences, pair_models
-from nephrograde.evaluation.reference import auc_of
-from nephrograde.evaluation.scores import ModelScores
+from nephrograde.evaluation.comparison.compare import auc_row
+from nephrograde.evaluation.comparison.pairs import auc_differences, pair_models
+from nephrograde.evaluation.comparison.reference import auc_of
+from nephrograde.evaluation.scores.scores import ModelScores
 from nephrograde.results import Results
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.compare import Comparison
+    from nephrograde.evaluation.comparison.compare import Comparison
 
 CONFIDENCE = 0.95
 BEST = "severity"

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import expit, logit
 
-from nephrograde.evaluation.updating import Update, Why, advise_update
+from nephrograde.evaluation.calibration.updating import Update, Why, advise_update
 from nephrograde.predict.cohort_range import CohortRange, Spread
 from nephrograde.validation.inputs import compare_inputs
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nephrograde.evaluation.updating import Advice
+    from nephrograde.evaluation.calibration.updating import Advice
 
 SEED = 20261128
 BOOTSTRAPS = 100

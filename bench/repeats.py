@@ -21,9 +21,9 @@ import numpy.typing as npt
 from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.repeat import repeats_of_split, split_of
 from nephrograde.cohort.split import draw_split
-from nephrograde.evaluation.delong import place
-from nephrograde.evaluation.learning_curve import learning_curves
-from nephrograde.evaluation.repeats import RepeatedAuc, compare_procedures, corrected_t
+from nephrograde.evaluation.comparison.repeats import RepeatedAuc, compare_procedures, corrected_t
+from nephrograde.evaluation.ladder.learning_curve import learning_curves
+from nephrograde.evaluation.performance.delong import place
 from nephrograde.study import SplitSettings
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from nephrograde.evaluation.calibration import calibration_slope
-from nephrograde.evaluation.delong import normal_quantile, place
-from nephrograde.evaluation.model_size import scores_of_auc, validation
-from nephrograde.evaluation.sample_size import (
+from nephrograde.evaluation.calibration.calibration import calibration_slope
+from nephrograde.evaluation.performance.delong import normal_quantile, place
+from nephrograde.evaluation.sample_size.model_size import scores_of_auc, validation
+from nephrograde.evaluation.sample_size.sample_size import (
     auc_difference,
     auc_equivalence,
     auc_noninferiority,

@@ -22,19 +22,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import expit, logit, ndtri
 
-from nephrograde.evaluation.benefit import net_benefit_curve
-from nephrograde.evaluation.calibration import calibration_intercept, calibration_slope
-from nephrograde.evaluation.metrics import auc
-from nephrograde.evaluation.prevalence import prior_shift
-from nephrograde.evaluation.scale import NetworkScores, fit_scale
-from nephrograde.evaluation.threshold import sensitivity_threshold
+from nephrograde.evaluation.calibration.benefit import net_benefit_curve
+from nephrograde.evaluation.calibration.calibration import calibration_intercept, calibration_slope
+from nephrograde.evaluation.performance.metrics import auc
+from nephrograde.evaluation.performance.threshold import sensitivity_threshold
+from nephrograde.evaluation.scores.prevalence import prior_shift
+from nephrograde.evaluation.scores.scale import NetworkScores, fit_scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
 
-    from nephrograde.evaluation.scale import ModelScale
+    from nephrograde.evaluation.scores.scale import ModelScale
     from nephrograde.vocabulary import BoolVector, FloatVector
 
 SEED = 20261127

@@ -27,16 +27,16 @@ from sklearn import config_context
 
 from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.split import draw_split
-from nephrograde.evaluation.baseline import clinical_predictors, fit_baseline, measured_predictors
-from nephrograde.evaluation.reference import auc_of
-from nephrograde.evaluation.scores import SPLITS, Score, Scores, SplitName
-from nephrograde.evaluation.stack import STACK, stack_scores
+from nephrograde.evaluation.baselines.baseline import clinical_predictors, fit_baseline, measured_predictors
+from nephrograde.evaluation.baselines.stack import STACK, stack_scores
+from nephrograde.evaluation.comparison.reference import auc_of
+from nephrograde.evaluation.scores.scores import SPLITS, Score, Scores, SplitName
 from nephrograde.study import SplitSettings
 
 if TYPE_CHECKING:
     from nephrograde.cohort.split import Split
-    from nephrograde.evaluation.baseline import Predictors
-    from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.baselines.baseline import Predictors
+    from nephrograde.evaluation.performance.metrics import Estimate
     from nephrograde.vocabulary import BoolVector, FloatVector
 
 SEED = 20261128

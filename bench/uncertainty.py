@@ -21,17 +21,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
 
-from nephrograde.evaluation.calibration import brier, calibration_intercept, calibration_slope
-from nephrograde.evaluation.conformal import GradeSet, SetKind, coverage_range
-from nephrograde.evaluation.cross_fit import cross_fit, draw_folds, fit_to_all
-from nephrograde.evaluation.interval import share_interval
-from nephrograde.evaluation.recalibration import Way
-from nephrograde.evaluation.scores import ModelScores
+from nephrograde.evaluation.calibration.calibration import brier, calibration_intercept, calibration_slope
+from nephrograde.evaluation.calibration.recalibration import Way
+from nephrograde.evaluation.performance.interval import share_interval
+from nephrograde.evaluation.scores.scores import ModelScores
+from nephrograde.evaluation.uncertainty.conformal import GradeSet, SetKind, coverage_range
+from nephrograde.evaluation.uncertainty.cross_fit import cross_fit, draw_folds, fit_to_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nephrograde.evaluation.cross_fit import CrossFitted
+    from nephrograde.evaluation.uncertainty.cross_fit import CrossFitted
     from nephrograde.vocabulary import BoolVector, FloatVector
 
 Values: TypeAlias = npt.NDArray[np.float64]

@@ -10,12 +10,12 @@ import numpy as np
 
 from nephrograde.cohort.repeat import Repeat, repeats_of_split
 from nephrograde.cohort.split import Split
+from nephrograde.evaluation.baselines.repeat_scores import RepeatScores, write_repeats
+from nephrograde.evaluation.comparison.repeats import RepeatedAuc
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
-from nephrograde.evaluation.ladder_stage import write_ladder
-from nephrograde.evaluation.repeat_scores import RepeatScores, write_repeats
-from nephrograde.evaluation.repeats import RepeatedAuc
-from nephrograde.evaluation.score_table import write_scores
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.ladder.stage import write_ladder
+from nephrograde.evaluation.scores.score_table import write_scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.evaluation.tables import write_table
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import FORMAT

@@ -27,10 +27,10 @@ from nephrograde.arguments import (
     either,
 )
 from nephrograde.errors import InputError, NephrogradeError, RunError
-from nephrograde.evaluation.compare import Comparison, compare_models
+from nephrograde.evaluation.comparison.compare import Comparison, compare_models
 from nephrograde.evaluation.frames import Evaluated, as_frames, evaluate_frame
-from nephrograde.evaluation.metrics import Estimate, auc
-from nephrograde.evaluation.scores import ModelScores, paired_vectors
+from nephrograde.evaluation.performance.metrics import Estimate, auc
+from nephrograde.evaluation.scores.scores import ModelScores, paired_vectors
 from nephrograde.exchange.dicomweb import FoundSeries
 from nephrograde.exchange.listening import ListenSettings, listen
 from nephrograde.exchange.outgoing import SendReport
@@ -39,7 +39,7 @@ from nephrograde.exchange.sending import send
 from nephrograde.exchange.tls import Tls
 from nephrograde.explanation.call import explain
 from nephrograde.explanation.explanation import Explanation
-from nephrograde.export.dicom_objects import DicomGrading, grade_to_dicom
+from nephrograde.export.dicom.objects import DicomGrading, grade_to_dicom
 from nephrograde.export.elsewhere import export_onnx, export_torch
 from nephrograde.export.loading import load_grader
 from nephrograde.export.many import grade_many

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
-    from nephrograde.evaluation.minutes import Minutes
+    from nephrograde.evaluation.ladder.minutes import Minutes
     from nephrograde.placing.engine import Engine
     from nephrograde.quality.cohort_quality import CohortQuality
     from nephrograde.report.text.language import Language

@@ -7,8 +7,8 @@ import pytest
 from nephrograde.annotations.journal import Journal
 from nephrograde.api import open_run
 from nephrograde.cohort.stage import load_inputs
+from nephrograde.evaluation.ladder.minutes import MinutesSource
 from nephrograde.evaluation.ledger import read_ledger
-from nephrograde.evaluation.minutes import MinutesSource
 from nephrograde.files import read_rows
 from nephrograde.pipeline import evaluate_study
 from nephrograde.run.folder import RunFolder

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from tests.without_report import run_alone
 
-from nephrograde.evaluation.metrics import auc
-from nephrograde.evaluation.score_table import read_scores
+from nephrograde.evaluation.performance.metrics import auc
+from nephrograde.evaluation.scores.score_table import read_scores
 from nephrograde.files import read_rows, write_rows
 from nephrograde.pipeline import load_inputs, prepare_study
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort

@@ -15,11 +15,11 @@ import pytest
 
 import nephrograde as ng
 from nephrograde.errors import GraderError, InputError, RunError
-from nephrograde.evaluation.maps import IsotonicMap, PlattMap, StoredMap, VennAbersMap
+from nephrograde.evaluation.calibration.maps import IsotonicMap, PlattMap, StoredMap, VennAbersMap
 from nephrograde.export.archive import write_archive
 from nephrograde.export.contents import GRAPH, PREPROCESSING
 from nephrograde.export.grader_file import read_grader_file
-from nephrograde.export.onnx_scorer import OnnxScorer
+from nephrograde.export.onnx.scorer import OnnxScorer
 from nephrograde.export.pack import pack
 from nephrograde.files import read_rows, write_rows
 from nephrograde.predict.learnt_range import range_of
@@ -171,7 +171,7 @@ def test_the_weights_are_read_and_verified_once(tiny_run_dir, tmp_path, monkeypa
 
 
 def test_a_graph_that_differs_is_not_written(tiny_run_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr("nephrograde.export.onnx_resnet._EPSILON", 0.5)
+    monkeypatch.setattr("nephrograde.export.onnx.resnet._EPSILON", 0.5)
     with pytest.raises(GraderError, match="differs from its networks"):
         pack(tiny_run_dir, "weak-1-cmp", tmp_path / "grader.zip")
     assert not list(tmp_path.iterdir())

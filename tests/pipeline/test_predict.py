@@ -10,8 +10,8 @@ from PIL import Image
 
 from nephrograde.cohort.case import Scan
 from nephrograde.errors import InputError, RunError, VolumeError
-from nephrograde.evaluation.maps import PlattMap
-from nephrograde.evaluation.new_patient import learn_judge, read_judge
+from nephrograde.evaluation.calibration.maps import PlattMap
+from nephrograde.evaluation.uncertainty.new_patient import learn_judge, read_judge
 from nephrograde.files import read_json, read_rows, write_json
 from nephrograde.predict.loading import load_grader
 from nephrograde.predict.networks import SealedNetworks

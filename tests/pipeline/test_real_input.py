@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nephrograde.evaluation.metrics import auc
+from nephrograde.evaluation.performance.metrics import auc
 from nephrograde.files import read_rows
 from nephrograde.pipeline import load_inputs, run_study
 

@@ -16,7 +16,7 @@ from nephrograde.errors import InputError, RunError
 from nephrograde.export.archive import read_archive, write_archive
 from nephrograde.export.contents import COHORT_RANGE, written
 from nephrograde.export.grader_file import read_grader_file
-from nephrograde.export.onnx_scorer import OnnxScorer
+from nephrograde.export.onnx.scorer import OnnxScorer
 from nephrograde.export.pack import pack
 from nephrograde.files import read_json, read_rows, write_rows
 from nephrograde.predict.cohort_range import CohortRange

@@ -15,15 +15,17 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.bootstrap import bootstrap_aucs
-from nephrograde.evaluation.clustered import clustered_auc, clustered_aucs, compare_clustered
-from nephrograde.evaluation.compare import compare_models
-from nephrograde.evaluation.delong import place
-from nephrograde.evaluation.equivalence import compare_equivalence
+from nephrograde.evaluation.comparison.clustered import clustered_auc, clustered_aucs, compare_clustered
+from nephrograde.evaluation.comparison.compare import compare_models
+from nephrograde.evaluation.comparison.equivalence import compare_equivalence
+from nephrograde.evaluation.comparison.family import holm
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores
-from nephrograde.evaluation.family import holm
-from nephrograde.evaluation.metrics import Confusion, accuracy, auc, confusion, sensitivity
-from nephrograde.evaluation.power import (
+from nephrograde.evaluation.performance.bootstrap import bootstrap_aucs
+from nephrograde.evaluation.performance.delong import place
+from nephrograde.evaluation.performance.metrics import Confusion, accuracy, auc, confusion, sensitivity
+from nephrograde.evaluation.performance.threshold import youden_threshold
+from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Verdict
+from nephrograde.evaluation.sample_size.power import (
     binormal_variance,
     detectable_difference,
     hanley_mcneil_variance,
@@ -31,10 +33,8 @@ from nephrograde.evaluation.power import (
     patients_for_difference,
     patients_for_noninferiority,
 )
-from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Verdict
-from nephrograde.evaluation.score_table import read_scores, write_scores
-from nephrograde.evaluation.scores import ModelScores, Score, Scores, SplitName, paired_vectors
-from nephrograde.evaluation.threshold import youden_threshold
+from nephrograde.evaluation.scores.score_table import read_scores, write_scores
+from nephrograde.evaluation.scores.scores import ModelScores, Score, Scores, SplitName, paired_vectors
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from nephrograde.evaluation.compare import compare_models
-from nephrograde.evaluation.delong import normal_quantile, place
-from nephrograde.evaluation.metrics import auc, auc_delong, confusion
-from nephrograde.evaluation.power import binormal_variance
-from nephrograde.evaluation.scores import ModelScores
-from nephrograde.evaluation.threshold import youden_threshold
+from nephrograde.evaluation.comparison.compare import compare_models
+from nephrograde.evaluation.performance.delong import normal_quantile, place
+from nephrograde.evaluation.performance.metrics import auc, auc_delong, confusion
+from nephrograde.evaluation.performance.threshold import youden_threshold
+from nephrograde.evaluation.sample_size.power import binormal_variance
+from nephrograde.evaluation.scores.scores import ModelScores
 
 if TYPE_CHECKING:
     from pathlib import Path

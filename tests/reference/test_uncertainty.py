@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from nephrograde.evaluation.conformal import GradeSet, conformal_cutoffs
-from nephrograde.evaluation.logistic import CLIP
-from nephrograde.evaluation.maps import PlattMap, VennAbersMap
-from nephrograde.evaluation.recalibration import learn_map
+from nephrograde.evaluation.calibration.logistic import CLIP
+from nephrograde.evaluation.calibration.maps import PlattMap, VennAbersMap
+from nephrograde.evaluation.calibration.recalibration import learn_map
+from nephrograde.evaluation.uncertainty.conformal import GradeSet, conformal_cutoffs
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("uncertainty.json").read_text(encoding="utf-8"))
 TOLERANCE = 1e-12

@@ -17,9 +17,9 @@ from tests.small_study import small_study
 
 from nephrograde.cohort.split import read_split
 from nephrograde.evaluation.ledger import Opening, read_ledger
-from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.performance.metrics import Estimate
 from nephrograde.evaluation.remarks import Rule
-from nephrograde.evaluation.score_table import read_scores
+from nephrograde.evaluation.scores.score_table import read_scores
 from nephrograde.evaluation.tables import read_estimates, write_estimates, write_table
 from nephrograde.files import write_json, write_rows
 from nephrograde.fit.history import Epoch, read_history, write_history

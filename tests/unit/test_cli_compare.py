@@ -3,8 +3,8 @@
 import pytest
 
 from nephrograde.evaluation.evaluation import evaluate_scores
-from nephrograde.evaluation.score_table import write_scores
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores.score_table import write_scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.evaluation.tables import write_estimates
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import write_lock

@@ -10,7 +10,7 @@ import pytest
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.frames import evaluate_frame
-from nephrograde.evaluation.score_table import open_scores
+from nephrograde.evaluation.scores.score_table import open_scores
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:

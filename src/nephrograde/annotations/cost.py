@@ -12,7 +12,7 @@ from nephrograde.annotations.entry import LABELS, Entry, Kind, Origin
 from nephrograde.annotations.journal import Journal, readers_in
 from nephrograde.annotations.state import replay
 from nephrograde.cohort.annotated import is_consensus
-from nephrograde.evaluation.minutes import Minutes, MinutesSource
+from nephrograde.evaluation.ladder.minutes import Minutes, MinutesSource
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:

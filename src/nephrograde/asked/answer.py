@@ -119,7 +119,7 @@ def _patients(grader: Grader, images: Sequence[Path], wanted: Wanted, *, are_man
 
 def _written(grader: Grader, folder: Path, places: Mapping[str, Any], *, err: bool) -> Grading:
     """Grade, write the DICOM objects, and say where they are."""
-    from nephrograde.export.dicom_objects import grade_to_dicom
+    from nephrograde.export.dicom.objects import grade_to_dicom
 
     written = grade_to_dicom(grader, out_dir=folder, **places)
     for phase in written.left_out:

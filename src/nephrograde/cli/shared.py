@@ -245,7 +245,7 @@ def say_encoding(table_path: Path, encoding: str | None) -> Sheet | None:
 
 def say_score_columns(sheet: Sheet | None, columns: Mapping[str, str]) -> None:
     """Print which headings of a score table were taken for a standard column without being told."""
-    from nephrograde.evaluation.score_columns import recognise_scores
+    from nephrograde.evaluation.scores.score_columns import recognise_scores
 
     recognised, problems = recognise_scores(sheet, columns) if sheet is not None else (None, [])
     if recognised is not None and recognised.recognised and not problems:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import RunError
-from nephrograde.evaluation.interval import share_interval
+from nephrograde.evaluation.performance.interval import share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.benefit import BenefitPoint, net_benefit_curve, with_bands
-from nephrograde.evaluation.bootstrap import bootstrap_aucs
-from nephrograde.evaluation.calibration import (
+from nephrograde.evaluation.calibration.benefit import BenefitPoint, net_benefit_curve, with_bands
+from nephrograde.evaluation.calibration.calibration import (
     CalibrationPoint,
     brier,
     calibration_curve,
@@ -25,9 +24,11 @@ from nephrograde.evaluation.calibration import (
     calibration_slope,
     expected_calibration_error,
 )
-from nephrograde.evaluation.compare import Comparison, compare_models
-from nephrograde.evaluation.equivalence import Equivalence, compare_equivalence
-from nephrograde.evaluation.metrics import (
+from nephrograde.evaluation.comparison.compare import Comparison, compare_models
+from nephrograde.evaluation.comparison.equivalence import Equivalence, compare_equivalence
+from nephrograde.evaluation.comparison.out_of_fold import estimate_out_of_fold, of_fitted_folds, pooled_if_out_of_fold
+from nephrograde.evaluation.performance.bootstrap import bootstrap_aucs
+from nephrograde.evaluation.performance.metrics import (
     Confusion,
     Estimate,
     accuracy,
@@ -39,21 +40,20 @@ from nephrograde.evaluation.metrics import (
     sensitivity,
     specificity,
 )
-from nephrograde.evaluation.out_of_fold import estimate_out_of_fold, of_fitted_folds, pooled_if_out_of_fold
+from nephrograde.evaluation.performance.subgroup import SubgroupEstimate, estimate_subgroups
+from nephrograde.evaluation.performance.threshold import Threshold, choose_threshold
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
-from nephrograde.evaluation.scores import SPLITS, ModelScores, Scores, SplitName
-from nephrograde.evaluation.subgroup import SubgroupEstimate, estimate_subgroups
+from nephrograde.evaluation.scores.scores import SPLITS, ModelScores, Scores, SplitName
 from nephrograde.evaluation.tables import write_estimates, write_table
-from nephrograde.evaluation.threshold import Threshold, choose_threshold
-from nephrograde.evaluation.uncertainty import Uncertainty, joined, uncertainty_of, write_uncertainty
+from nephrograde.evaluation.uncertainty.uncertainty import Uncertainty, joined, uncertainty_of, write_uncertainty
 from nephrograde.threads import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from nephrograde.evaluation.family import Arms
-    from nephrograde.evaluation.frozen import Frozen
+    from nephrograde.evaluation.comparison.family import Arms
     from nephrograde.evaluation.tables import ModelEstimate
+    from nephrograde.evaluation.uncertainty.frozen import Frozen
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import EvaluateSettings
 
@@ -113,7 +113,7 @@ def evaluate_scores(
     Source:
         Measures: the paper, which names no intervals, tests or threshold rule.
 
-    >>> from nephrograde.evaluation.scores import Score, Scores
+    >>> from nephrograde.evaluation.scores.scores import Score, Scores
     >>> from nephrograde.study import EvaluateSettings
     >>> p_high = {"A": 0.25, "B": 0.5, "C": 0.75}
     >>> rows = tuple(Score(i, "size", "test", None, i == "C", p) for i, p in p_high.items())

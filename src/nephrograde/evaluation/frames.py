@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nephrograde.evaluation.benefit import BenefitPoint
-from nephrograde.evaluation.calibration import CalibrationPoint
-from nephrograde.evaluation.compare import Comparison
-from nephrograde.evaluation.cross_fit import CalibratedScore, blocks_of
-from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.calibration.benefit import BenefitPoint
+from nephrograde.evaluation.calibration.calibration import CalibrationPoint
+from nephrograde.evaluation.comparison.compare import Comparison
+from nephrograde.evaluation.comparison.equivalence import Equivalence
 from nephrograde.evaluation.evaluation import Evaluation, check_primary, evaluate_scores
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
-from nephrograde.evaluation.metrics import Estimate
-from nephrograde.evaluation.referral import ReferralRow
+from nephrograde.evaluation.performance.metrics import Estimate
+from nephrograde.evaluation.performance.subgroup import SubgroupEstimate
 from nephrograde.evaluation.score_frame import read_frame
-from nephrograde.evaluation.score_table import open_scores, parse_groups, parse_scores
-from nephrograde.evaluation.subgroup import SubgroupEstimate
-from nephrograde.evaluation.uncertainty import ConformalRow, RecalibrationRow
+from nephrograde.evaluation.scores.score_table import open_scores, parse_groups, parse_scores
+from nephrograde.evaluation.uncertainty.cross_fit import CalibratedScore, blocks_of
+from nephrograde.evaluation.uncertainty.referral import ReferralRow
+from nephrograde.evaluation.uncertainty.uncertainty import ConformalRow, RecalibrationRow
 from nephrograde.sheet import Sheet
 from nephrograde.study import EvaluateSettings
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from nephrograde.evaluation.cross_fit import Block
+    from nephrograde.evaluation.uncertainty.cross_fit import Block
 
 
 SHOWN = 8

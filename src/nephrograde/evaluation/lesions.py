@@ -12,11 +12,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.clustered import clustered_auc, compare_clustered
-from nephrograde.evaluation.compare import Comparison, adjust
-from nephrograde.evaluation.out_of_fold import of_fitted_folds, pooled_if_out_of_fold
-from nephrograde.evaluation.score_table import parse_scores
-from nephrograde.evaluation.scores import SPLITS, Score, Scores, SplitName
+from nephrograde.evaluation.comparison.clustered import clustered_auc, compare_clustered
+from nephrograde.evaluation.comparison.compare import Comparison, adjust
+from nephrograde.evaluation.comparison.out_of_fold import of_fitted_folds, pooled_if_out_of_fold
+from nephrograde.evaluation.scores.score_table import parse_scores
+from nephrograde.evaluation.scores.scores import SPLITS, Score, Scores, SplitName
 from nephrograde.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def parse_lesions(sheet: Sheet) -> Lesions:
     """Parse a score table with the column ``lesion_id``.
 
     Args:
-        sheet: As for :func:`~nephrograde.evaluation.score_table.parse_scores`, with one row per lesion and model.
+        sheet: As for :func:`~nephrograde.evaluation.scores.score_table.parse_scores`, with one row per lesion and
+            model.
 
     Raises:
         ScoresError: As for patients, with the lesion named; or a lesion without an id.

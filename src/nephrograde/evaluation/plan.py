@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem
-from nephrograde.evaluation.model_size import (
+from nephrograde.evaluation.sample_size.model_size import (
     cox_snell_of_auc,
     development,
     highest_cox_snell,
     scores_of_auc,
     validation,
 )
-from nephrograde.evaluation.sample_size import (
+from nephrograde.evaluation.sample_size.sample_size import (
     Requirement,
     auc_difference,
     auc_equivalence,
@@ -23,7 +23,7 @@ from nephrograde.evaluation.sample_size import (
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.learning_curve import LearningCurve
+    from nephrograde.evaluation.ladder.learning_curve import LearningCurve
 
 WIDTHS = (0.2, 0.2, 0.1, 0.2)
 """Widths of the intervals in a validation: observed / expected, calibration slope, AUC, standardised net benefit."""

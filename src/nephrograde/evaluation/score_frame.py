@@ -13,9 +13,9 @@ import numpy as np
 
 from nephrograde.cohort.truth import read_truth
 from nephrograde.evaluation.lesions import LESION_COLUMN
-from nephrograde.evaluation.score_columns import recognise_scores
-from nephrograde.evaluation.score_table import read_fold, read_number, read_split
-from nephrograde.evaluation.scores import NO_FOLD, SPLITS, ScoreColumns, Scores
+from nephrograde.evaluation.scores.score_columns import recognise_scores
+from nephrograde.evaluation.scores.score_table import read_fold, read_number, read_split
+from nephrograde.evaluation.scores.scores import NO_FOLD, SPLITS, ScoreColumns, Scores
 from nephrograde.sheet import Sheet, cell_text, clean_heading, frame_headings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def read_frame(
     """Read a score table from a DataFrame in which every cell is as it should be.
 
     Args:
-        frame: The table, with the columns of :func:`~nephrograde.evaluation.score_table.read_scores`.
+        frame: The table, with the columns of :func:`~nephrograde.evaluation.scores.score_table.read_scores`.
         named: Headings by standard name, where they are not usual ones.
         subgroups: Columns that define subgroups; those that the table does not have are ignored.
 

@@ -10,32 +10,32 @@ from nephrograde.cohort.clinical import present_columns
 from nephrograde.cohort.repeat import Repeat, repeats_of_split
 from nephrograde.errors import RunError
 from nephrograde.evaluation.attention import TumourAttention, attention_on_tumours
-from nephrograde.evaluation.baseline import (
+from nephrograde.evaluation.baselines.baseline import (
     clinical_predictors,
     fit_baseline,
     measured_predictors,
     radiomics_parts,
     radiomics_predictors,
 )
-from nephrograde.evaluation.collect import collect_scores, write_members
-from nephrograde.evaluation.complete_cases import complete_case_estimates
+from nephrograde.evaluation.baselines.complete_cases import complete_case_estimates
+from nephrograde.evaluation.baselines.increment import Increment, stack_images
+from nephrograde.evaluation.baselines.late import fuse_late, write_fusion
+from nephrograde.evaluation.baselines.phase_table import PhaseRow, compare_phases
+from nephrograde.evaluation.baselines.repeat_scores import RepeatScores, repeated_folds, score_repeats, write_repeats
+from nephrograde.evaluation.baselines.stack_table import StackRow, stack_models
+from nephrograde.evaluation.comparison.repeats import ProcedureComparison, RepeatedAuc, compare_procedures, fold_aucs
 from nephrograde.evaluation.evaluation import check_primary, evaluate_scores, write_statistics
-from nephrograde.evaluation.increment import Increment, stack_images
-from nephrograde.evaluation.ladder_stage import write_ladder
-from nephrograde.evaluation.late import fuse_late, write_fusion
+from nephrograde.evaluation.ladder.stage import write_ladder
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.mixture import refuse_mixture
-from nephrograde.evaluation.new_patient import learn_judge, write_judges
-from nephrograde.evaluation.phase_table import PhaseRow, compare_phases
-from nephrograde.evaluation.repeat_scores import RepeatScores, repeated_folds, score_repeats, write_repeats
-from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc, compare_procedures, fold_aucs
-from nephrograde.evaluation.scale import ScaleRow
-from nephrograde.evaluation.score_table import open_scores, parse_groups, parse_scores, write_scores
-from nephrograde.evaluation.scores import Scores
-from nephrograde.evaluation.stack_table import StackRow, stack_models
-from nephrograde.evaluation.subgroup import groups_of
+from nephrograde.evaluation.performance.subgroup import groups_of
+from nephrograde.evaluation.scores.collect import collect_scores, write_members
+from nephrograde.evaluation.scores.scale import ScaleRow
+from nephrograde.evaluation.scores.score_table import open_scores, parse_groups, parse_scores, write_scores
+from nephrograde.evaluation.scores.scores import Scores
 from nephrograde.evaluation.tables import write_table
+from nephrograde.evaluation.uncertainty.new_patient import learn_judge, write_judges
 from nephrograde.files import fingerprint, read_json, sha256_of, write_json
 from nephrograde.fit.attention import read_attention
 from nephrograde.run.provenance import SCORE_TABLE, mark_format, read_lock_file, write_lock
@@ -50,11 +50,11 @@ if TYPE_CHECKING:
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
-    from nephrograde.evaluation.baseline import Predictors
+    from nephrograde.evaluation.baselines.baseline import Predictors
+    from nephrograde.evaluation.baselines.increment import Stacks
     from nephrograde.evaluation.evaluation import Evaluation
-    from nephrograde.evaluation.increment import Stacks
-    from nephrograde.evaluation.minutes import Minutes
-    from nephrograde.evaluation.scores import Score
+    from nephrograde.evaluation.ladder.minutes import Minutes
+    from nephrograde.evaluation.scores.scores import Score
     from nephrograde.evaluation.tables import ModelEstimate
     from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.folder import RunFolder

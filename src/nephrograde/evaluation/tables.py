@@ -8,7 +8,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_type_hints
 
 from nephrograde.errors import RunError
-from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.performance.metrics import Estimate
 from nephrograde.files import finite, read_rows, without_nan, write_rows
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def read_table(kind: type[Row], table_path: Path) -> tuple[Row, ...]:
         RunError: The file is missing, is not such a table, or holds a value that cannot be.
 
     >>> import pathlib, tempfile
-    >>> from nephrograde.evaluation.calibration import CalibrationPoint
+    >>> from nephrograde.evaluation.calibration.calibration import CalibrationPoint
     >>> point = CalibrationPoint("size", "test", 0.25, 0.3, 0.1, math.nan)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_table([point], CalibrationPoint, pathlib.Path(folder, "calibration.csv"))

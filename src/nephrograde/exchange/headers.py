@@ -7,8 +7,8 @@ from typing import IO, TYPE_CHECKING, Final
 
 from nephrograde.errors import about_file
 from nephrograde.exchange.destination import is_uid
-from nephrograde.export.dicom_report import MAKER
-from nephrograde.export.dicom_words import RESEARCH
+from nephrograde.export.dicom.report import MAKER
+from nephrograde.export.dicom.words import RESEARCH
 from nephrograde.volume.dicom.dictionary import MASK_CLASSES
 from nephrograde.volume.dicom.elements import CutShortError, DamagedError
 from nephrograde.volume.dicom.entries import read_stream, want

@@ -54,8 +54,8 @@ def serve(grader_path: Path, spool_dir: Path, given: IO[str], answers: IO[str]) 
 
 
 def _grade(grader: Grader, spool: Spool, key: str, *, unchecked_phase: bool) -> dict[str, Any]:
-    from nephrograde.export.dicom_objects import grade_to_dicom
-    from nephrograde.export.dicom_stamp import Stamp
+    from nephrograde.export.dicom.objects import grade_to_dicom
+    from nephrograde.export.dicom.stamp import Stamp
 
     folder = spool.folder("grading", key)
     if (folder / RESULT).is_dir():

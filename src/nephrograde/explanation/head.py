@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nephrograde.cohort.clinical import encode
-from nephrograde.evaluation.prevalence import EDGE
+from nephrograde.evaluation.scores.prevalence import EDGE
 from nephrograde.export.contents import GRAPH, unusable
-from nephrograde.export.onnx_wire import read_model
+from nephrograde.export.onnx.wire import read_model
 from nephrograde.model.fusion import Fusion
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.cohort.clinical import Value
-    from nephrograde.evaluation.scale import ModelScale
+    from nephrograde.evaluation.scores.scale import ModelScale
     from nephrograde.export.contents import Members
     from nephrograde.vocabulary import FloatVector, Pooling
 

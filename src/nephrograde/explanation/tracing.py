@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nephrograde.errors import InputError, Problem, RunError
-from nephrograde.evaluation.prevalence import probability
+from nephrograde.evaluation.scores.prevalence import probability
 from nephrograde.explanation.activation import activation_of
 from nephrograde.explanation.explanation import Explanation, PictureShare, ScanMap
 from nephrograde.explanation.head import heads_of, inputs_of
 from nephrograde.explanation.lattice import OF_RESNET, Cells, find_peak, on_grid
 from nephrograde.explanation.occlusion import Region, falls_of, fill_of, hide, plan_patches
-from nephrograde.export.onnx_scorer import OnnxScorer
+from nephrograde.export.onnx.scorer import OnnxScorer
 from nephrograde.predict.values import NOTHING
 from nephrograde.run.progress import silent
 

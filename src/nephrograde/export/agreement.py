@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.conformal import SetKind
 from nephrograde.evaluation.remarks import Rule
+from nephrograde.evaluation.uncertainty.conformal import SetKind
 from nephrograde.export.archive import SHA256
 from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PREPROCESSING, unusable
 from nephrograde.export.description import description_of, not_for
-from nephrograde.export.onnx_check import compare_graph, read_graph
-from nephrograde.export.onnx_scale import check_scale
-from nephrograde.export.onnx_wire import DOUBLE, FLOAT, INT64, WireError
+from nephrograde.export.onnx.check import compare_graph, read_graph
+from nephrograde.export.onnx.scale import check_scale
+from nephrograde.export.onnx.wire import DOUBLE, FLOAT, INT64, WireError
 from nephrograde.export.printable import printable
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 

@@ -11,11 +11,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from nephrograde.cohort.clinical import Term  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.errors import GraderError, InputError
-from nephrograde.evaluation.conformal import Cutoffs
-from nephrograde.evaluation.maps import StoredMap  # noqa: TC001 - pydantic reads the annotations
-from nephrograde.evaluation.new_patient import Judge
-from nephrograde.evaluation.scale import ModelScale  # noqa: TC001 - pydantic reads the annotations
-from nephrograde.evaluation.threshold import Threshold  # noqa: TC001 - pydantic reads the annotations
+from nephrograde.evaluation.calibration.maps import StoredMap  # noqa: TC001 - pydantic reads the annotations
+from nephrograde.evaluation.performance.threshold import Threshold  # noqa: TC001 - pydantic reads the annotations
+from nephrograde.evaluation.scores.scale import ModelScale  # noqa: TC001 - pydantic reads the annotations
+from nephrograde.evaluation.uncertainty.conformal import Cutoffs
+from nephrograde.evaluation.uncertainty.new_patient import Judge
 from nephrograde.export.archive import MOST_TEXT_BYTES, as_json
 from nephrograde.export.printable import IN_HEADINGS, printable, printable_json
 from nephrograde.predict.cohort_range import CohortRange  # noqa: TC001 - pydantic reads the annotations

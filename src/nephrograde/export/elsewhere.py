@@ -11,11 +11,11 @@ import numpy as np
 
 from nephrograde.arguments import PATH, TEXT, checked, either
 from nephrograde.errors import GraderError, InputError, Problem
-from nephrograde.evaluation.prevalence import EDGE, log_odds
+from nephrograde.evaluation.scores.prevalence import EDGE, log_odds
 from nephrograde.export.archive import as_json
 from nephrograde.export.grader_file import read_grader_file, read_members
 from nephrograde.export.loading import check_model, named
-from nephrograde.export.onnx_metadata import with_metadata
+from nephrograde.export.onnx.metadata import with_metadata
 from nephrograde.export.pack import Packing
 from nephrograde.predict.loading import RUN
 from nephrograde.predict.scored import Scored

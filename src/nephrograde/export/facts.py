@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.maps import StoredMap
+from nephrograde.evaluation.calibration.maps import StoredMap
 from nephrograde.export.contents import Card, Decision, Fold, Sets
 from nephrograde.export.description import description_of, not_for
 from nephrograde.predict.learnt import performance_of
@@ -13,8 +13,8 @@ from nephrograde.predict.learnt_range import learnt_from
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nephrograde.evaluation.scale import ModelScale
-    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.scores.scale import ModelScale
+    from nephrograde.evaluation.scores.scores import SplitName
     from nephrograde.export.contents import Preprocessing
     from nephrograde.model.card import ModelCard
     from nephrograde.predict.grader import Grader

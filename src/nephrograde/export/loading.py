@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nephrograde.export.archive import Archive
     from nephrograde.export.contents import Members
     from nephrograde.export.grader_file import GraderFile
-    from nephrograde.export.onnx_scorer import OnnxScorer
+    from nephrograde.export.onnx.scorer import OnnxScorer
     from nephrograde.predict.grader import Grader
     from nephrograde.predict.refusals import Outside
     from nephrograde.results import Results
@@ -166,7 +166,7 @@ def _read_ahead(path: Path, *, at_once: bool, begun: Future[Archive] | None) -> 
     reading = begin(path) if begun is None else begun
     with ThreadPoolExecutor(1) as beside:
         from nephrograde.export.grader_file import grader_file_of
-        from nephrograde.export.onnx_scorer import OnnxScorer
+        from nephrograde.export.onnx.scorer import OnnxScorer
 
         def verified() -> tuple[GraderFile, OnnxScorer]:
             file = grader_file_of(path, reading.result())
@@ -187,7 +187,7 @@ def grader_of(file: GraderFile) -> Grader:
     Args:
         file: As it was read.
     """
-    from nephrograde.export.onnx_scorer import OnnxScorer
+    from nephrograde.export.onnx.scorer import OnnxScorer
 
     return _grader_with(file, OnnxScorer(file))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nephrograde.arguments import COUNT, PATH, PATHS, TEXT, Kind, checked
 from nephrograde.errors import InputError, Problem
-from nephrograde.export.dicom_objects import grade_to_dicom
+from nephrograde.export.dicom.objects import grade_to_dicom
 from nephrograde.predict.grader import Grader
 from nephrograde.predict.many.gather import gather
 from nephrograde.predict.many.stream import stream

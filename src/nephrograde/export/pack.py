@@ -17,7 +17,7 @@ from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PRE
 from nephrograde.export.description import picture_size
 from nephrograde.export.facts import card_of, decision_of, preprocessing_of
 from nephrograde.export.grader_file import read_members
-from nephrograde.export.onnx_scorer import OnnxScorer
+from nephrograde.export.onnx.scorer import OnnxScorer
 from nephrograde.model.card import parse_card
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.learnt_range import missing_regions, range_of
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.cohort.clinical import Value
-    from nephrograde.evaluation.scale import ModelScale
+    from nephrograde.evaluation.scores.scale import ModelScale
     from nephrograde.export.contents import Card, Decision, Members, Preprocessing
     from nephrograde.model.encoders.described import DescribedEncoder
     from nephrograde.model.weights_file import Weights
@@ -198,7 +198,7 @@ class Packing:
 
     def _graph(self) -> bytes:
         try:
-            from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
+            from nephrograde.export.onnx.ensemble import FoldNetwork, ensemble_graph
         except ImportError:
             raise GraderError(
                 'Packing needs onnx, which is not installed. Run: pip install "nephrograde[pack]"'
@@ -208,7 +208,7 @@ class Packing:
         if used is None:
             networks = [FoldNetwork(one, card) for one, card in zip(weights, self.cards, strict=True)]
             return ensemble_graph(networks, self.scale, size)
-        from nephrograde.export.onnx_efficientnet import FrozenModel, frozen_graph
+        from nephrograde.export.onnx.efficientnet import FrozenModel, frozen_graph
 
         return frozen_graph(FrozenModel(_weights_of(used), tuple(weights), self.cards[0]), self.scale, size)
 

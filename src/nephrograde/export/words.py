@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.recalibration import Way
+from nephrograde.evaluation.calibration.recalibration import Way
 from nephrograde.export.printable import printable
 from nephrograde.report.tables.uncertainty import way_words
 from nephrograde.report.tables.wording import given_words, pooling_words, slices_words

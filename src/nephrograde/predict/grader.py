@@ -13,7 +13,7 @@ import numpy as np
 from nephrograde.arguments import BY_COLUMN, BY_PHASE, NUMBER, PATH, PATHS, TEXT, checked, either
 from nephrograde.cohort.place import Box, Point, SlicePlace
 from nephrograde.errors import InputError, Problem
-from nephrograde.evaluation.new_patient import Judge
+from nephrograde.evaluation.uncertainty.new_patient import Judge
 from nephrograde.predict.cohort_range import CohortRange, compare
 from nephrograde.predict.examined import Examined
 from nephrograde.predict.grading import Grading
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from nephrograde.cohort.case import Scan
     from nephrograde.cohort.clinical import Value
-    from nephrograde.evaluation.threshold import Threshold
+    from nephrograde.evaluation.performance.threshold import Threshold
     from nephrograde.predict.grading import Performance
     from nephrograde.predict.plausibility import Plausibility
     from nephrograde.predict.refusals import Outside

@@ -9,8 +9,8 @@ from nephrograde.errors import RunError
 from nephrograde.predict.grading import Performance
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.scale import ModelScale
-    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.scores.scale import ModelScale
+    from nephrograde.evaluation.scores.scores import SplitName
     from nephrograde.results import Results
 
 

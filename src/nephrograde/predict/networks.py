@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.evaluation.prevalence import log_odds
+from nephrograde.evaluation.scores.prevalence import log_odds
 from nephrograde.predict.scored import Scored
 from nephrograde.predict.values import NOTHING
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.cohort.clinical import Value
-    from nephrograde.evaluation.late import FusionRow
-    from nephrograde.evaluation.scale import ModelScale
+    from nephrograde.evaluation.baselines.late import FusionRow
+    from nephrograde.evaluation.scores.scale import ModelScale
     from nephrograde.model.weights_file import Weights
     from nephrograde.predict.ensemble import Ensemble, FrozenEnsemble
     from nephrograde.predict.scored import Scorer
@@ -123,7 +123,7 @@ class Stack:
         Raises:
             RunError: The networks of a phase cannot be read, or one gives a value that is not finite.
         """
-        from nephrograde.evaluation.late import join
+        from nephrograde.evaluation.baselines.late import join
 
         regions = dict(zip(self.phases, np.split(pictures, np.cumsum(parts)[:-1]), strict=True))
         scored = {

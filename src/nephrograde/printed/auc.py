@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from nephrograde.evaluation.delong import normal_quantile
-from nephrograde.evaluation.interval import difference_bounds, newcombe_bounds
-from nephrograde.evaluation.power import detectable_difference, difference_variance, hanley_mcneil_variance
+from nephrograde.evaluation.performance.delong import normal_quantile
+from nephrograde.evaluation.performance.interval import difference_bounds, newcombe_bounds
+from nephrograde.evaluation.sample_size.power import detectable_difference, difference_variance, hanley_mcneil_variance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

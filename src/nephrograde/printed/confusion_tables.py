@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from nephrograde.evaluation.metrics import Confusion
+from nephrograde.evaluation.performance.metrics import Confusion
 from nephrograde.printed.auc_steps import attainable
 from nephrograde.printed.fits import LISTED_TABLES, Fit, Fits
 from nephrograde.printed.fold_means import find_fold_means

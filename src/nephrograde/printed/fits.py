@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nephrograde.evaluation.metrics import Confusion
+    from nephrograde.evaluation.performance.metrics import Confusion
     from nephrograde.printed.numbers import Rounding
 
 LISTED_TABLES = 100_000

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nephrograde.evaluation.metrics import Confusion
+from nephrograde.evaluation.performance.metrics import Confusion
 from nephrograde.printed.fits import LISTED_TABLES, Fit, Fits
 from nephrograde.printed.numbers import Rounding, Window
 

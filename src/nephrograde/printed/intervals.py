@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nephrograde.evaluation.delong import normal_quantile
+from nephrograde.evaluation.performance.delong import normal_quantile
 from nephrograde.printed.measures import Calls, fraction
 from nephrograde.printed.numbers import Rounding
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from nephrograde.evaluation.delong import normal_quantile
+from nephrograde.evaluation.performance.delong import normal_quantile
 
 if TYPE_CHECKING:
     from nephrograde.vocabulary import FloatVector

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.errors import InputError, Problem
-from nephrograde.evaluation.family import holm
+from nephrograde.evaluation.comparison.family import holm
 from nephrograde.reads.agreement import icc_agreement, icc_consistency, weighted_kappa
 from nephrograde.reads.aucs import CovarianceMethod, ReaderAucs, reader_aucs
 from nephrograde.reads.obuchowski_rockette import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from nephrograde.evaluation.delong import Covariance
+    from nephrograde.evaluation.performance.delong import Covariance
     from nephrograde.reads.agreement import Agreement
     from nephrograde.reads.obuchowski_rockette import Components, Effect
     from nephrograde.reads.table import Reads

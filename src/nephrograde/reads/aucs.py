@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from nephrograde.evaluation.delong import place
+from nephrograde.evaluation.performance.delong import place
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.delong import Covariance, Placements
+    from nephrograde.evaluation.performance.delong import Covariance, Placements
     from nephrograde.vocabulary import BoolVector
 
 AucMatrix: TypeAlias = Annotated[npt.NDArray[np.float64], "modality reader"]
@@ -86,7 +86,7 @@ def jackknife_covariance(placements: Placements) -> Covariance:
     """Compute the jackknife covariance of AUCs: from the AUCs without each patient in turn.
 
     Args:
-        placements: Those of all patients, from :func:`~nephrograde.evaluation.delong.place`.
+        placements: Those of all patients, from :func:`~nephrograde.evaluation.performance.delong.place`.
 
     Returns:
         ``model × model``; NaN if a class has a single patient.

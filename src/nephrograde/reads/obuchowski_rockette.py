@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.delong import Covariance
+    from nephrograde.evaluation.performance.delong import Covariance
     from nephrograde.reads.aucs import ReaderAucs
     from nephrograde.vocabulary import FloatVector
 

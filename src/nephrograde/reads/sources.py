@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem
-from nephrograde.evaluation.score_table import parse_scores
-from nephrograde.evaluation.scores import SPLITS
+from nephrograde.evaluation.scores.score_table import parse_scores
+from nephrograde.evaluation.scores.scores import SPLITS
 from nephrograde.reads.table import ModelReads, Reads, parse_reads
 
 if TYPE_CHECKING:

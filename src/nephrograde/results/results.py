@@ -14,27 +14,27 @@ from nephrograde.cohort.origin import Origin, read_origin
 from nephrograde.cohort.split import Split, read_split
 from nephrograde.errors import RunError
 from nephrograde.evaluation.attention import TumourAttention
-from nephrograde.evaluation.benefit import BenefitPoint
-from nephrograde.evaluation.calibration import CalibrationPoint
-from nephrograde.evaluation.compare import Comparison
-from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.baselines.increment import Increment
+from nephrograde.evaluation.baselines.late import FusionRow
+from nephrograde.evaluation.baselines.phase_table import PhaseRow
+from nephrograde.evaluation.baselines.stack_table import StackRow
+from nephrograde.evaluation.calibration.benefit import BenefitPoint
+from nephrograde.evaluation.calibration.calibration import CalibrationPoint
+from nephrograde.evaluation.comparison.compare import Comparison
+from nephrograde.evaluation.comparison.equivalence import Equivalence
+from nephrograde.evaluation.comparison.repeats import ProcedureComparison, RepeatedAuc
 from nephrograde.evaluation.evaluation import Evaluation
-from nephrograde.evaluation.increment import Increment
-from nephrograde.evaluation.ladder import LadderRow
-from nephrograde.evaluation.ladder_curve import LadderPoint
-from nephrograde.evaluation.late import FusionRow
+from nephrograde.evaluation.ladder.curve import LadderPoint
+from nephrograde.evaluation.ladder.ladder import LadderRow
 from nephrograde.evaluation.ledger import Opening, read_ledger
-from nephrograde.evaluation.new_patient import learn_judge, read_judge
-from nephrograde.evaluation.phase_table import PhaseRow
-from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
-from nephrograde.evaluation.scale import ModelScale, ScaleRow
-from nephrograde.evaluation.score_table import read_scores
-from nephrograde.evaluation.scores import Scores
-from nephrograde.evaluation.stack_table import StackRow
-from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.evaluation.performance.subgroup import SubgroupEstimate
+from nephrograde.evaluation.performance.threshold import Threshold
+from nephrograde.evaluation.scores.scale import ModelScale, ScaleRow
+from nephrograde.evaluation.scores.score_table import read_scores
+from nephrograde.evaluation.scores.scores import Scores
 from nephrograde.evaluation.tables import ModelEstimate, read_estimates, read_table
-from nephrograde.evaluation.threshold import Threshold
-from nephrograde.evaluation.uncertainty import Uncertainty, read_uncertainty
+from nephrograde.evaluation.uncertainty.new_patient import learn_judge, read_judge
+from nephrograde.evaluation.uncertainty.uncertainty import Uncertainty, read_uncertainty
 from nephrograde.files import read_rows
 from nephrograde.results.checked import Row, check_settings, checked_cases, checked_regions, is_there, study_of
 from nephrograde.results.fitted import FittedFold, read_fits
@@ -52,9 +52,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from nephrograde.evaluation.metrics import Estimate
-    from nephrograde.evaluation.new_patient import Judge
-    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.performance.metrics import Estimate
+    from nephrograde.evaluation.scores.scores import SplitName
+    from nephrograde.evaluation.uncertainty.new_patient import Judge
 
 REGION_COLUMNS = ("patient_id", "phase", "arm", "file", "slices")
 RowKind = TypeVar("RowKind")

@@ -11,8 +11,8 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from nephrograde.evaluation.delong import normal_quantile
-from nephrograde.evaluation.interval import Area, auc_bounds, expit, logit, newcombe_bounds, share_interval
+from nephrograde.evaluation.performance.delong import normal_quantile
+from nephrograde.evaluation.performance.interval import Area, auc_bounds, expit, logit, newcombe_bounds, share_interval
 from nephrograde.sharing.combined import Combined, NotPooled, PooledRow, SiteRow, WithoutRow
 from nephrograde.sharing.matching import FEWEST_SITES, check_matching
 from nephrograde.sharing.net_benefit import pool_benefit

@@ -16,7 +16,7 @@ from nephrograde.sharing.pseudonyms import KEY_ID, PSEUDONYM
 from nephrograde.sharing.site import STRICT
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.delong import ModelMatrix
+    from nephrograde.evaluation.performance.delong import ModelMatrix
     from nephrograde.vocabulary import BoolVector
 
 Kind: TypeAlias = Literal["scores", "statistics"]

@@ -6,7 +6,7 @@ import math
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from nephrograde.evaluation.logistic import CLIP
+from nephrograde.evaluation.calibration.logistic import CLIP
 from nephrograde.sharing.site import THRESHOLDS
 
 if TYPE_CHECKING:

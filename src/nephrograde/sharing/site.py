@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict, with_config
 
-from nephrograde.evaluation.calibration import brier, calibration_intercept, calibration_slope
-from nephrograde.evaluation.delong import normal_quantile, place
-from nephrograde.evaluation.metrics import confusion
+from nephrograde.evaluation.calibration.calibration import brier, calibration_intercept, calibration_slope
+from nephrograde.evaluation.performance.delong import normal_quantile, place
+from nephrograde.evaluation.performance.metrics import confusion
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.delong import ModelMatrix, Placements
-    from nephrograde.evaluation.metrics import Confusion, Estimate
+    from nephrograde.evaluation.performance.delong import ModelMatrix, Placements
+    from nephrograde.evaluation.performance.metrics import Confusion, Estimate
     from nephrograde.vocabulary import BoolVector
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")

@@ -11,7 +11,7 @@ from nephrograde.vocabulary import RESEARCH_USE_ONLY
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nephrograde.evaluation.updating import Advice, UpdateRow
+    from nephrograde.evaluation.calibration.updating import Advice, UpdateRow
     from nephrograde.export.grader_file import GraderFile
 
 FORMAT_VERSION = 1
@@ -21,7 +21,7 @@ def write_advice(advice: Advice, file: GraderFile, path: Path, *, cohort: str, s
     """Write ``recalibration.json``: every update with its gain, and which one is suggested.
 
     Args:
-        advice: From :func:`~nephrograde.evaluation.updating.advise_update`.
+        advice: From :func:`~nephrograde.evaluation.calibration.updating.advise_update`.
         file: The grader file that it is about.
         path: The file to write.
         cohort: The name of the cohort that it was learnt from.

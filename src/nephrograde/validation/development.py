@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.scores.scores import SplitName
     from nephrograde.export.contents import Members
     from nephrograde.predict.grading import Performance
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from nephrograde.evaluation.family import holm
-from nephrograde.evaluation.interval import share_interval
+from nephrograde.evaluation.comparison.family import holm
+from nephrograde.evaluation.performance.interval import share_interval
 from nephrograde.predict.cohort_range import region_greys, shows_hu
 from nephrograde.sample.dataset import open_region
 

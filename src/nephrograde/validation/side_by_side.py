@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.evaluation.conformal import SetKind
-from nephrograde.evaluation.delong import normal_quantile
-from nephrograde.evaluation.interval import share_interval
-from nephrograde.evaluation.metrics import Estimate
-from nephrograde.evaluation.unpaired import Bounded, unpaired_difference
+from nephrograde.evaluation.performance.delong import normal_quantile
+from nephrograde.evaluation.performance.interval import share_interval
+from nephrograde.evaluation.performance.metrics import Estimate
+from nephrograde.evaluation.performance.unpaired import Bounded, unpaired_difference
+from nephrograde.evaluation.uncertainty.conformal import SetKind
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.scores import ModelScores
+    from nephrograde.evaluation.scores.scores import ModelScores
     from nephrograde.predict.grading import Performance
     from nephrograde.results import Results
     from nephrograde.validation.development import Development

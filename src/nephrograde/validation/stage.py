@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.cohort.table import write_cases
 from nephrograde.errors import RunError
+from nephrograde.evaluation.calibration.updating import advise_update
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
-from nephrograde.evaluation.frozen import Frozen
 from nephrograde.evaluation.ledger import open_test_set, read_ledger
-from nephrograde.evaluation.score_table import write_scores
-from nephrograde.evaluation.scores import Score, Scores
-from nephrograde.evaluation.subgroup import groups_of
-from nephrograde.evaluation.updating import advise_update
+from nephrograde.evaluation.performance.subgroup import groups_of
+from nephrograde.evaluation.scores.score_table import write_scores
+from nephrograde.evaluation.scores.scores import Score, Scores
+from nephrograde.evaluation.uncertainty.frozen import Frozen
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.files import fingerprint, read_json, read_rows, sha256_of
 from nephrograde.quality.survey import check_quality

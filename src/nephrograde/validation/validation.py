@@ -15,7 +15,7 @@ from nephrograde.validation.side_by_side import SideRow
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nephrograde.evaluation.updating import Advice
+    from nephrograde.evaluation.calibration.updating import Advice
     from nephrograde.export.grader_file import GraderFile
     from nephrograde.results import Results
     from nephrograde.run.folder import RunFolder

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT
-from nephrograde.evaluation.updating import (
+from nephrograde.evaluation.calibration.updating import (
     FEWEST_FOR_INTERCEPT,
     FEWEST_FOR_PRECISION,
     FEWEST_FOR_SLOPE,
     Update,
     Why,
 )
+from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT
 from nephrograde.export.words import quantity_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import (

@@ -9,7 +9,7 @@ import pytest
 from nephrograde.annotations.cost import measured_minutes
 from nephrograde.annotations.journal import Journal
 from nephrograde.errors import InputError
-from nephrograde.evaluation.minutes import MinutesSource
+from nephrograde.evaluation.ladder.minutes import MinutesSource
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:

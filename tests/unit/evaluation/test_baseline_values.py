@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nephrograde.cohort.case import Case, Cohort
-from nephrograde.evaluation.baseline import clinical_predictors, measured_predictors, radiomics_predictors
+from nephrograde.evaluation.baselines.baseline import clinical_predictors, measured_predictors, radiomics_predictors
 from nephrograde.sample.prepared_scan import Region
 
 

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import RunError, ScoresError
-from nephrograde.evaluation.bootstrap import bootstrap_aucs
-from nephrograde.evaluation.compare import Comparison
+from nephrograde.evaluation.comparison.compare import Comparison
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
+from nephrograde.evaluation.performance.bootstrap import bootstrap_aucs
+from nephrograde.evaluation.performance.threshold import Threshold, youden_threshold
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
-from nephrograde.evaluation.scores import Score, Scores, SplitName
+from nephrograde.evaluation.scores.scores import Score, Scores, SplitName
 from nephrograde.evaluation.tables import read_estimates, read_table
-from nephrograde.evaluation.threshold import Threshold, youden_threshold
 from nephrograde.run.folder import RunFolder
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.performance.metrics import Estimate
 
 SETTINGS = EvaluateSettings()
 

@@ -11,7 +11,7 @@ import pytest
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
 from nephrograde.evaluation.frames import evaluate_frame
-from nephrograde.evaluation.score_table import read_scores
+from nephrograde.evaluation.scores.score_table import read_scores
 from nephrograde.run.folder import RunFolder
 from nephrograde.study import EvaluateSettings
 

@@ -11,23 +11,23 @@ import pytest
 
 from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.split import Assignment, Split, draw_split
-from nephrograde.evaluation.baseline import (
+from nephrograde.evaluation.baselines.baseline import (
     clinical_predictors,
     fit_baseline,
     penalised,
     radiomics_parts,
     radiomics_predictors,
 )
+from nephrograde.evaluation.baselines.increment import Stacks, stack_images
+from nephrograde.evaluation.baselines.late import fuse_late
+from nephrograde.evaluation.baselines.phase_table import Against, Inputs, PhaseRow, compare_phases
+from nephrograde.evaluation.baselines.stack import PENALTY, STACK, stack_scores
+from nephrograde.evaluation.baselines.stack_table import Kind, StackRow, Together, stack_models
+from nephrograde.evaluation.comparison.family import holm
 from nephrograde.evaluation.evaluation import evaluate_scores
-from nephrograde.evaluation.family import holm
-from nephrograde.evaluation.increment import Stacks, stack_images
-from nephrograde.evaluation.late import fuse_late
-from nephrograde.evaluation.phase_table import Against, Inputs, PhaseRow, compare_phases
-from nephrograde.evaluation.prevalence import probability
 from nephrograde.evaluation.remarks import Caution, Reason
-from nephrograde.evaluation.scores import Score, Scores
-from nephrograde.evaluation.stack import PENALTY, STACK, stack_scores
-from nephrograde.evaluation.stack_table import Kind, StackRow, Together, stack_models
+from nephrograde.evaluation.scores.prevalence import probability
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.evaluation.tables import read_table, write_table
 from nephrograde.study import Arm, CohortSettings, EvaluateSettings, SplitSettings, Study
 from nephrograde.vocabulary import Supervision
@@ -35,7 +35,7 @@ from nephrograde.vocabulary import Supervision
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nephrograde.evaluation.baseline import Predictors
+    from nephrograde.evaluation.baselines.baseline import Predictors
 
 PHASES = ("cmp", "np", "up")
 BOXED = Arm(name="weak-1", supervision=Supervision.BOX, slices=1, phases=PHASES, fusion="late")

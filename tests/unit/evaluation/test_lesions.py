@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.clustered import clustered_auc, compare_clustered
+from nephrograde.evaluation.comparison.clustered import clustered_auc, compare_clustered
 from nephrograde.evaluation.frames import evaluate_frame
 from nephrograde.evaluation.lesions import MEASURE, parse_lesions
 from nephrograde.evaluation.tables import read_estimates

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nephrograde.evaluation.bootstrap import bootstrap_aucs
-from nephrograde.evaluation.calibration import brier, calibration_intercept, calibration_slope
-from nephrograde.evaluation.clustered import clustered_auc, compare_clustered
-from nephrograde.evaluation.compare import compare_models
-from nephrograde.evaluation.equivalence import compare_equivalence
+from nephrograde.evaluation.calibration.calibration import brier, calibration_intercept, calibration_slope
+from nephrograde.evaluation.comparison.clustered import clustered_auc, compare_clustered
+from nephrograde.evaluation.comparison.compare import compare_models
+from nephrograde.evaluation.comparison.equivalence import compare_equivalence
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
-from nephrograde.evaluation.metrics import auc, auc_delong
+from nephrograde.evaluation.performance.bootstrap import bootstrap_aucs
+from nephrograde.evaluation.performance.metrics import auc, auc_delong
+from nephrograde.evaluation.performance.subgroup import estimate_subgroups
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
-from nephrograde.evaluation.scores import ModelScores, Score, Scores
-from nephrograde.evaluation.subgroup import estimate_subgroups
+from nephrograde.evaluation.scores.scores import ModelScores, Score, Scores
 from nephrograde.evaluation.tables import read_estimates
 from nephrograde.run.folder import RunFolder
 from nephrograde.study import EvaluateSettings

@@ -11,8 +11,8 @@ import pytest
 import nephrograde as ng
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.score_frame import read_frame
-from nephrograde.evaluation.score_table import open_scores, parse_groups, parse_scores
-from nephrograde.evaluation.scores import NO_FOLD, SPLITS, Score, ScoreColumns, Scores
+from nephrograde.evaluation.scores.score_table import open_scores, parse_groups, parse_scores
+from nephrograde.evaluation.scores.scores import NO_FOLD, SPLITS, Score, ScoreColumns, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.comparison.equivalence import Equivalence
 from nephrograde.evaluation.tables import read_table, write_table
 
 if TYPE_CHECKING:

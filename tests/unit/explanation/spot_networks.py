@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from tests.unit.export.grader_members import OF_CARD, members_of
 
-from nephrograde.evaluation.scale import ModelScale, ScaleRow
+from nephrograde.evaluation.scores.scale import ModelScale, ScaleRow
 from nephrograde.export.archive import write_archive
 from nephrograde.export.description import description_of, picture_size
 from nephrograde.export.loading import load_grader
-from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
+from nephrograde.export.onnx.ensemble import FoldNetwork, ensemble_graph
 from nephrograde.model.card import ModelCard
 from nephrograde.model.fusion import Fusion
 from nephrograde.study.study import restore_study

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from tests.unit.explanation.spot_networks import card_of, head_of, noisy_backbone, scale_of
 
-from nephrograde.evaluation.prevalence import probability
+from nephrograde.evaluation.scores.prevalence import probability
 from nephrograde.explanation.activation import activation_of
 from nephrograde.explanation.head import Heads, Inputs, layers_in
-from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
+from nephrograde.export.onnx.ensemble import FoldNetwork, ensemble_graph
 from nephrograde.model.fusion import Fusion
 from nephrograde.sample.channels import ABSENT, Channels
 

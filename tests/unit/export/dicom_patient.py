@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nephrograde.evaluation.new_patient import Judge
+from nephrograde.evaluation.performance.threshold import Threshold
 from nephrograde.evaluation.remarks import Rule
-from nephrograde.evaluation.threshold import Threshold
-from nephrograde.export.dicom_stamp import Stamp
+from nephrograde.evaluation.uncertainty.new_patient import Judge
+from nephrograde.export.dicom.stamp import Stamp
 from nephrograde.predict.grader import Grader
 from nephrograde.predict.scored import Scored
 from nephrograde.study import Arm, CohortSettings, ImageSettings, Study

@@ -10,10 +10,10 @@ from tests.unit.export.grader_members import OF_CARD
 from torch import nn
 
 from nephrograde.cohort.clinical import Term
-from nephrograde.evaluation.scale import ModelScale, ScaleRow
-from nephrograde.export.onnx_check import compare_graph, read_graph
-from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
-from nephrograde.export.onnx_wire import DOUBLE, FLOAT, INT64
+from nephrograde.evaluation.scores.scale import ModelScale, ScaleRow
+from nephrograde.export.onnx.check import compare_graph, read_graph
+from nephrograde.export.onnx.ensemble import FoldNetwork, ensemble_graph
+from nephrograde.export.onnx.wire import DOUBLE, FLOAT, INT64
 from nephrograde.model.card import ModelCard
 from nephrograde.model.kind import BackboneKind
 from nephrograde.model.network import Network, build_network

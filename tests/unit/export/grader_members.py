@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from nephrograde.evaluation.maps import StoredMap
+from nephrograde.evaluation.calibration.maps import StoredMap
+from nephrograde.evaluation.performance.threshold import Threshold
 from nephrograde.evaluation.remarks import Rule
-from nephrograde.evaluation.scale import ModelScale
-from nephrograde.evaluation.threshold import Threshold
+from nephrograde.evaluation.scores.scale import ModelScale
 from nephrograde.export.contents import (
     CARD,
     COHORT_RANGE,

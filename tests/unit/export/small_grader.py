@@ -8,7 +8,7 @@ from typing import Any
 from tests.unit.export.fold_networks import SCALE, Case
 from tests.unit.export.grader_members import members_of
 
-from nephrograde.evaluation.maps import PlattMap, StoredMap
+from nephrograde.evaluation.calibration.maps import PlattMap, StoredMap
 from nephrograde.export.archive import write_archive
 from nephrograde.export.contents import Sets
 from nephrograde.export.facts import preprocessing_of

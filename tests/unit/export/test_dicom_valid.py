@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from tests.unit.export.dicom_patient import TUMOUR, grader_of, write_patient
 
-from nephrograde.export.dicom_objects import grade_to_dicom
+from nephrograde.export.dicom.objects import grade_to_dicom
 
 pytestmark = [pytest.mark.needs("highdicom"), pytest.mark.slow]
 

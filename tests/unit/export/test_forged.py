@@ -12,8 +12,8 @@ from nephrograde.errors import GraderError
 from nephrograde.export import archive
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.export.loading import grader_of
-from nephrograde.export.onnx_scorer import OnnxScorer
-from nephrograde.export.onnx_wire import WireError, read_model
+from nephrograde.export.onnx.scorer import OnnxScorer
+from nephrograde.export.onnx.wire import WireError, read_model
 from nephrograde.export.words import describe
 from nephrograde.files import fingerprint
 from nephrograde.report.text.language import speaking

@@ -9,11 +9,11 @@ from tests.unit.export.fold_networks import SCALE, stir
 from tests.unit.export.grader_members import OF_CARD
 from torch import nn
 
-from nephrograde.export import onnx_check
-from nephrograde.export.onnx_check import compare_graph, read_graph
-from nephrograde.export.onnx_efficientnet import FrozenModel, frozen_graph, resizing
-from nephrograde.export.onnx_scale import check_scale
-from nephrograde.export.onnx_wire import FLOAT, WireError
+from nephrograde.export.onnx import check as onnx_check
+from nephrograde.export.onnx.check import compare_graph, read_graph
+from nephrograde.export.onnx.efficientnet import FrozenModel, frozen_graph, resizing
+from nephrograde.export.onnx.scale import check_scale
+from nephrograde.export.onnx.wire import FLOAT, WireError
 from nephrograde.model.card import ModelCard
 from nephrograde.model.encoders.catalogue import ENCODERS
 from nephrograde.model.encoders.efficientnet import EfficientNetLite0

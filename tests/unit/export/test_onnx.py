@@ -10,10 +10,11 @@ import onnx
 import pytest
 from tests.unit.export.fold_networks import FOLDS, SCALE, Case
 
-from nephrograde.export import onnx_nodes, onnx_sizes
-from nephrograde.export.onnx_ensemble import ensemble_graph
-from nephrograde.export.onnx_sizes import OPERATORS
-from nephrograde.export.onnx_wire import WireError, text_of
+from nephrograde.export.onnx import nodes as onnx_nodes
+from nephrograde.export.onnx import sizes as onnx_sizes
+from nephrograde.export.onnx.ensemble import ensemble_graph
+from nephrograde.export.onnx.sizes import OPERATORS
+from nephrograde.export.onnx.wire import WireError, text_of
 from nephrograde.model.fusion import Fusion
 from nephrograde.sample.channels import ABSENT
 
@@ -82,9 +83,9 @@ def test_phases_that_are_channels_may_be_missing():
 
 
 def test_the_operators_that_may_be_read_are_those_that_are_written():
-    rooms = sorted(Path(onnx_nodes.__file__).parent.glob("onnx_*.py"))
+    rooms = sorted(Path(onnx_nodes.__file__).parent.glob("*.py"))
     sources = [
-        one.read_text(encoding="utf-8") for one in rooms if one.stem not in {"onnx_sizes", "onnx_scale", "onnx_wire"}
+        one.read_text(encoding="utf-8") for one in rooms if one.stem not in {"sizes", "scale", "wire"}
     ]
     written = {name for source in sources for name in re.findall(r'(?:\.add|make_node)\(\s*"(\w+)"', source)}
     assert written == OPERATORS

@@ -12,7 +12,7 @@ from tests.one_file import INTEGRATIONS, imported
 from tests.unit.export.dicom_patient import grader_of, write_patient
 
 import nephrograde as ng
-from nephrograde.export.dicom_objects import grade_to_dicom
+from nephrograde.export.dicom.objects import grade_to_dicom
 
 pytestmark = pytest.mark.needs("highdicom")
 FILE = INTEGRATIONS / "orthanc" / "nephrograde_orthanc.py"

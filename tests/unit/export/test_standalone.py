@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.unit.export.fold_networks import SCALE, network_of
 
-from nephrograde.evaluation.prevalence import EDGE, log_odds
+from nephrograde.evaluation.scores.prevalence import EDGE, log_odds
 from nephrograde.export.description import description_of
 from nephrograde.export.standalone.ensemble import Ensemble
 from nephrograde.export.standalone.region import CutRegiond

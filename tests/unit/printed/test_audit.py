@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nephrograde.evaluation.metrics import Confusion
-from nephrograde.evaluation.power import detectable_difference, difference_variance, hanley_mcneil_variance
+from nephrograde.evaluation.performance.metrics import Confusion
+from nephrograde.evaluation.sample_size.power import detectable_difference, difference_variance, hanley_mcneil_variance
 from nephrograde.printed.auc import CORRELATIONS, PositivesSource, choose_positives
 from nephrograde.printed.audit import audit_all
 from nephrograde.printed.confusion_tables import find_tables

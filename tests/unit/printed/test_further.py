@@ -16,7 +16,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 import nephrograde as ng
 from nephrograde.errors import InputError
-from nephrograde.evaluation.power import hanley_mcneil_variance
+from nephrograde.evaluation.sample_size.power import hanley_mcneil_variance
 from nephrograde.printed.auc import implied_correlation
 from nephrograde.printed.audit import audit_all
 from nephrograde.printed.bounds import PrintedP, split_interval

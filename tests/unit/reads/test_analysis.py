@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import InputError
-from nephrograde.evaluation.compare import compare_models
-from nephrograde.evaluation.scores import ModelScores
+from nephrograde.evaluation.comparison.compare import compare_models
+from nephrograde.evaluation.scores.scores import ModelScores
 from nephrograde.reads.agreement import icc_agreement, icc_consistency, weighted_kappa
 from nephrograde.reads.analysis import Measure, Remark, Unavailable, analyse_reads
 from nephrograde.reads.aucs import CovarianceMethod, ReaderAucs, jackknife_covariance, reader_aucs
@@ -112,7 +112,7 @@ def test_the_jackknife_by_hand():
 
 def test_the_jackknife_equals_leaving_out_each_patient():
     reads = random_reads(1, 3, 15)
-    from nephrograde.evaluation.delong import place
+    from nephrograde.evaluation.performance.delong import place
 
     ours = jackknife_covariance(place(reads.scores[0], reads.is_high))
     without = np.array(

@@ -16,14 +16,14 @@ import pytest
 from tests.unit.report.further import increment_rows, phase_rows, repeated_rows, stack_rows, store_repeats
 
 from nephrograde.evaluation.attention import TumourAttention
+from nephrograde.evaluation.baselines.increment import Increment
+from nephrograde.evaluation.baselines.phase_table import PhaseRow
+from nephrograde.evaluation.baselines.stack_table import StackRow
+from nephrograde.evaluation.comparison.repeats import ProcedureComparison, RepeatedAuc
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
-from nephrograde.evaluation.increment import Increment
-from nephrograde.evaluation.phase_table import PhaseRow
-from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
-from nephrograde.evaluation.scale import ScaleRow
-from nephrograde.evaluation.score_table import write_scores
-from nephrograde.evaluation.scores import Score, Scores
-from nephrograde.evaluation.stack_table import StackRow
+from nephrograde.evaluation.scores.scale import ScaleRow
+from nephrograde.evaluation.scores.score_table import write_scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.evaluation.tables import write_table as write_statistics_table
 from nephrograde.model.card import ModelCard, write_card
 from nephrograde.report.pages.study_page import write_report

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nephrograde.evaluation.increment import Increment
-from nephrograde.evaluation.phase_table import Against, Inputs, PhaseRow, scored_as
-from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc, compare_procedures
-from nephrograde.evaluation.stack_table import Kind, StackRow
+from nephrograde.evaluation.baselines.increment import Increment
+from nephrograde.evaluation.baselines.phase_table import Against, Inputs, PhaseRow, scored_as
+from nephrograde.evaluation.baselines.stack_table import Kind, StackRow
+from nephrograde.evaluation.comparison.repeats import ProcedureComparison, RepeatedAuc, compare_procedures
 from nephrograde.evaluation.tables import write_table
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import renew_seal

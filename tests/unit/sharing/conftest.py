@@ -10,10 +10,10 @@ from scipy.special import expit
 
 import nephrograde as ng
 from nephrograde.evaluation.ledger import open_test_set
-from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.performance.metrics import Estimate
 from nephrograde.evaluation.remarks import Rule
-from nephrograde.evaluation.score_table import write_scores
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores.score_table import write_scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.evaluation.tables import write_estimates
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import write_lock

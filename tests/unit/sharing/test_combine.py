@@ -11,8 +11,8 @@ from tests.unit.sharing.conftest import MODELS, drawn
 
 import nephrograde as ng
 from nephrograde.errors import InputError, ShareError
-from nephrograde.evaluation.interval import newcombe_bounds
-from nephrograde.evaluation.scores import Score
+from nephrograde.evaluation.performance.interval import newcombe_bounds
+from nephrograde.evaluation.scores.scores import Score
 from nephrograde.files import read_rows
 from nephrograde.sharing.combine import area_of, auc_effect, combine_shared
 from nephrograde.sharing.random_effects import pool_effects

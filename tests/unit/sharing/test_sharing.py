@@ -10,7 +10,7 @@ from tests.unit.sharing.conftest import MODELS, REASON, drawn
 
 import nephrograde as ng
 from nephrograde.errors import InputError, RunError, ShareError
-from nephrograde.evaluation.scores import Score
+from nephrograde.evaluation.scores.scores import Score
 from nephrograde.run.folder import RunFolder
 
 KINDS = ("scores", "statistics")

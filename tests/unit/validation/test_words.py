@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from nephrograde.evaluation.updating import Update, Why, advise_update
+from nephrograde.evaluation.calibration.updating import Update, Why, advise_update
 from nephrograde.report.text.language import speaking
 from nephrograde.validation import words
 from nephrograde.validation.development import Development, find_overlap

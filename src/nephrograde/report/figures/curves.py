@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from nephrograde.evaluation.benefit import BenefitPoint
-    from nephrograde.evaluation.calibration import CalibrationPoint
-    from nephrograde.evaluation.learning_curve import LearningCurve
+    from nephrograde.evaluation.calibration.benefit import BenefitPoint
+    from nephrograde.evaluation.calibration.calibration import CalibrationPoint
+    from nephrograde.evaluation.ladder.learning_curve import LearningCurve
     from nephrograde.report.figures.svg import Drawing
     from nephrograde.results import Results
 

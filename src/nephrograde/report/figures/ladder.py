@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from nephrograde.evaluation.ladder import LadderRow
-    from nephrograde.evaluation.ladder_curve import LadderPoint
+    from nephrograde.evaluation.ladder.curve import LadderPoint
+    from nephrograde.evaluation.ladder.ladder import LadderRow
     from nephrograde.report.figures.svg import Drawing
     from nephrograde.results import Results
     from nephrograde.vocabulary import FloatVector

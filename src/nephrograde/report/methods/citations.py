@@ -11,8 +11,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.minutes import MinutesSource
-from nephrograde.evaluation.recalibration import Way
+from nephrograde.evaluation.calibration.recalibration import Way
+from nephrograde.evaluation.ladder.minutes import MinutesSource
 from nephrograde.model.encoders.catalogue import ENCODERS
 from nephrograde.replacement import replaced
 from nephrograde.report.methods.paragraph import took_part

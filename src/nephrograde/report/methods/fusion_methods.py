@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.stack_table import Kind
+from nephrograde.evaluation.baselines.stack_table import Kind
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import phase_in_words, t

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from nephrograde.evaluation.scores import SplitName
-    from nephrograde.evaluation.subgroup import SubgroupEstimate
+    from nephrograde.evaluation.performance.subgroup import SubgroupEstimate
+    from nephrograde.evaluation.scores.scores import SplitName
     from nephrograde.results import Results
 
     Digest: TypeAlias = Callable[[Path], str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.complete_cases import OF_COMPLETE, ON_COMPLETE
+from nephrograde.evaluation.baselines.complete_cases import OF_COMPLETE, ON_COMPLETE
 from nephrograde.report.methods.design_methods import in_turn
 from nephrograde.report.methods.statistical_methods import computed
 from nephrograde.report.text.language import t
@@ -14,8 +14,8 @@ from nephrograde.report.text.remarks import group_words
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.compare import Comparison
-    from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.comparison.compare import Comparison
+    from nephrograde.evaluation.performance.metrics import Estimate
     from nephrograde.results import Results
 
 

@@ -9,7 +9,7 @@ from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import decimal
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.scale import ModelScale
+    from nephrograde.evaluation.scores.scale import ModelScale
     from nephrograde.results import Results
 
 EVEN = 0.5

@@ -21,7 +21,7 @@ from nephrograde.vocabulary import BASELINES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.performance.metrics import Estimate
     from nephrograde.results import Results
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")

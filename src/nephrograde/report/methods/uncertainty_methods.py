@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.conformal import SetKind
-from nephrograde.evaluation.recalibration import Way
+from nephrograde.evaluation.calibration.recalibration import Way
+from nephrograde.evaluation.uncertainty.conformal import SetKind
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.tables.uncertainty import referrals_of, segments_of, way_words
 from nephrograde.report.tables.wording import level_words, split_words
@@ -14,7 +14,7 @@ from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import bounds, decimal, listed
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.referral import ReferralRow
+    from nephrograde.evaluation.uncertainty.referral import ReferralRow
     from nephrograde.results import Results
 
 

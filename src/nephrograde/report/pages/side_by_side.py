@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import RunError
-from nephrograde.evaluation.compare import adjust, compare_models
-from nephrograde.evaluation.equivalence import compare_equivalence
+from nephrograde.evaluation.comparison.compare import adjust, compare_models
+from nephrograde.evaluation.comparison.equivalence import compare_equivalence
 from nephrograde.report.tables.paper import MEASURES, paper_rows
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.numbers import NOTHING
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from nephrograde.evaluation.compare import Comparison
-    from nephrograde.evaluation.equivalence import Equivalence
-    from nephrograde.evaluation.metrics import Estimate
-    from nephrograde.evaluation.scores import ModelScores, SplitName
+    from nephrograde.evaluation.comparison.compare import Comparison
+    from nephrograde.evaluation.comparison.equivalence import Equivalence
+    from nephrograde.evaluation.performance.metrics import Estimate
+    from nephrograde.evaluation.scores.scores import ModelScores, SplitName
 
 FOREIGN_TRUTHS = 0.05
 """If a larger proportion of the common ids have different truths, the ids do not refer to the same patients."""

@@ -22,7 +22,7 @@ from nephrograde.vocabulary import BASELINES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from nephrograde.evaluation.compare import Comparison
+    from nephrograde.evaluation.comparison.compare import Comparison
     from nephrograde.results import Results
 
 ALL_NAMED = 3

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.out_of_fold import POOLED
+from nephrograde.evaluation.comparison.out_of_fold import POOLED
 from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.tables.answer import notes_by_model
 from nephrograde.report.tables.increment import increment_table
@@ -33,8 +33,8 @@ from nephrograde.vocabulary import BASELINES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nephrograde.evaluation.metrics import Estimate
-    from nephrograde.evaluation.subgroup import SubgroupEstimate
+    from nephrograde.evaluation.performance.metrics import Estimate
+    from nephrograde.evaluation.performance.subgroup import SubgroupEstimate
     from nephrograde.report.tables.increment import IncrementTable
     from nephrograde.report.tables.joint import PhaseTable, StackTable
     from nephrograde.report.tables.pairs import EquivalenceTable, Gain, SliceRow

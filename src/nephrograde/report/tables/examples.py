@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nephrograde.evaluation.scores import Score
+    from nephrograde.evaluation.scores.scores import Score
     from nephrograde.results import Model, Results, Row
     from nephrograde.run.folder import RunFolder
 

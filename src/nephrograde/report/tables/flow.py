@@ -12,7 +12,7 @@ from nephrograde.vocabulary import TOGETHER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.scores.scores import SplitName
     from nephrograde.results import Model, Results
 
 NO_IMAGE = "no-image"

@@ -14,7 +14,7 @@ from nephrograde.report.text.numbers import bounds, counted, decimal, enumerated
 from nephrograde.report.text.remarks import reason_words, remark
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.increment import Increment
+    from nephrograde.evaluation.baselines.increment import Increment
     from nephrograde.results import Results
 
 LEVEL = 0.05

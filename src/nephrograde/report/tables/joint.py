@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.baseline import RADIOMICS_SHAPE
-from nephrograde.evaluation.phase_table import Against, Inputs
-from nephrograde.evaluation.stack_table import Kind
+from nephrograde.evaluation.baselines.baseline import RADIOMICS_SHAPE
+from nephrograde.evaluation.baselines.phase_table import Against, Inputs
+from nephrograde.evaluation.baselines.stack_table import Kind
 from nephrograde.report.tables.paper import Cell, PairCell
 from nephrograde.report.tables.wording import level_words
 from nephrograde.report.text.arms import network_name
@@ -20,8 +20,8 @@ from nephrograde.report.text.remarks import remark
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from nephrograde.evaluation.phase_table import PhaseRow
-    from nephrograde.evaluation.stack_table import StackRow
+    from nephrograde.evaluation.baselines.phase_table import PhaseRow
+    from nephrograde.evaluation.baselines.stack_table import StackRow
     from nephrograde.results import Results
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from nephrograde.evaluation.minutes import MinutesSource
+from nephrograde.evaluation.ladder.minutes import MinutesSource
 from nephrograde.evaluation.remarks import Reason, Verdict
 from nephrograde.report.tables.paper import Cell
 from nephrograde.report.text.arms import network_name
@@ -18,8 +18,8 @@ from nephrograde.vocabulary import Supervision
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nephrograde.evaluation.ladder import LadderRow
-    from nephrograde.evaluation.ladder_curve import LadderPoint
+    from nephrograde.evaluation.ladder.curve import LadderPoint
+    from nephrograde.evaluation.ladder.ladder import LadderRow
     from nephrograde.results import Results
 
 PhaseRow = TypeVar("PhaseRow", "RungRow", "PointRow")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.complete_cases import OF_COMPLETE, ON_COMPLETE
+from nephrograde.evaluation.baselines.complete_cases import OF_COMPLETE, ON_COMPLETE
 from nephrograde.report.tables.paper import Cell
 from nephrograde.report.text.language import t
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.out_of_fold import POOLED
+from nephrograde.evaluation.comparison.out_of_fold import POOLED
 from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.text.language import t
 

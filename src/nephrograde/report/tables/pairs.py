@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.family import holm
+from nephrograde.evaluation.comparison.family import holm
 from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT
 from nephrograde.report.tables.paper import PairCell
 from nephrograde.report.text.language import phase_heading, t
@@ -18,9 +18,9 @@ from nephrograde.vocabulary import BASELINES, Supervision
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nephrograde.evaluation.compare import Comparison
-    from nephrograde.evaluation.equivalence import Equivalence
-    from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.comparison.compare import Comparison
+    from nephrograde.evaluation.comparison.equivalence import Equivalence
+    from nephrograde.evaluation.performance.metrics import Estimate
     from nephrograde.results import Results
     from nephrograde.study import Arm
     from nephrograde.study.model import StudyModel

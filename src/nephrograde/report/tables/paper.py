@@ -18,9 +18,9 @@ from nephrograde.vocabulary import BASELINES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nephrograde.evaluation.compare import Comparison
-    from nephrograde.evaluation.metrics import Estimate
-    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.comparison.compare import Comparison
+    from nephrograde.evaluation.performance.metrics import Estimate
+    from nephrograde.evaluation.scores.scores import SplitName
     from nephrograde.report.text.published import PrintedRow
     from nephrograde.results import Model, Results
     from nephrograde.volume.finding import Finding
@@ -121,7 +121,7 @@ def paper_table(
     Source:
         The paper's table, with added intervals and counts.
 
-    >>> from nephrograde.evaluation.metrics import Estimate
+    >>> from nephrograde.evaluation.performance.metrics import Estimate
     >>> paper_table([("size", "test", Estimate("auc", 0.744, 0.640, 0.848, 90, 41, "DeLong"))])[1]
     [('size only', '0.744 [0.640–0.848]', '–', '–', '–')]
     """

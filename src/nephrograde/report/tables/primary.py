@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.family import Family
+from nephrograde.evaluation.comparison.family import Family
 from nephrograde.evaluation.remarks import Reason
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import bounds, counted, decimal, listed, p_sentence

@@ -6,17 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.family import Family
-from nephrograde.evaluation.learning_curve import learning_curves
-from nephrograde.evaluation.repeats import spread_over
+from nephrograde.evaluation.comparison.family import Family
+from nephrograde.evaluation.comparison.repeats import spread_over
+from nephrograde.evaluation.ladder.learning_curve import learning_curves
 from nephrograde.report.tables.paper import Cell, PairCell
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, p_value
 from nephrograde.report.text.remarks import reason_words
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.learning_curve import LearningCurve
-    from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc, Spread
+    from nephrograde.evaluation.comparison.repeats import ProcedureComparison, RepeatedAuc, Spread
+    from nephrograde.evaluation.ladder.learning_curve import LearningCurve
     from nephrograde.results import Results
 
 

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.conformal import SetKind
-from nephrograde.evaluation.recalibration import Way
-from nephrograde.evaluation.referral import COVERAGES
+from nephrograde.evaluation.calibration.recalibration import Way
 from nephrograde.evaluation.remarks import Caution
+from nephrograde.evaluation.uncertainty.conformal import SetKind
+from nephrograde.evaluation.uncertainty.referral import COVERAGES
 from nephrograde.report.tables.answer import notes_by_model
 from nephrograde.report.tables.paper import Cell
 from nephrograde.report.tables.wording import level_words, split_words
@@ -21,8 +21,8 @@ from nephrograde.vocabulary import BASELINES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nephrograde.evaluation.referral import ReferralRow
-    from nephrograde.evaluation.uncertainty import RecalibrationRow
+    from nephrograde.evaluation.uncertainty.referral import ReferralRow
+    from nephrograde.evaluation.uncertainty.uncertainty import RecalibrationRow
     from nephrograde.results import Results
 
 RECALIBRATED = ("brier", "calibration_intercept", "calibration_slope", "ece")

@@ -14,7 +14,7 @@ from nephrograde.report.text.protocol import protocol_paragraphs
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nephrograde.evaluation.learning_curve import LearningCurve
+    from nephrograde.evaluation.ladder.learning_curve import LearningCurve
     from nephrograde.report.text.language import Language
 
 
@@ -136,7 +136,7 @@ def plan(
 
 def _learning(run: str | Path, model: str | None) -> tuple[LearningCurve, dict[str, float]]:
     """The learning curve of a model, its AUC with all patients, and the run's proportion of high grade."""
-    from nephrograde.evaluation.learning_curve import learning_curves
+    from nephrograde.evaluation.ladder.learning_curve import learning_curves
     from nephrograde.results import Results
 
     results = Results.read(run)

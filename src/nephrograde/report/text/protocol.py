@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.plan import most_demanding
-from nephrograde.evaluation.sample_size import Criterion
+from nephrograde.evaluation.sample_size.sample_size import Criterion
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import bounds, decimal, listed
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.learning_curve import LearningCurve
+    from nephrograde.evaluation.ladder.learning_curve import LearningCurve
     from nephrograde.evaluation.plan import Plan
-    from nephrograde.evaluation.sample_size import Requirement
+    from nephrograde.evaluation.sample_size.sample_size import Requirement
 
 _ROUNDING = 0.0005
 """An AUC taken from the run is rounded to three decimals."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nephrograde.evaluation.performance.subgroup import UNKNOWN
 from nephrograde.evaluation.remarks import Caution, Reason, Rule, Verdict
-from nephrograde.evaluation.subgroup import UNKNOWN
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, listed
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.compare import Comparison
-    from nephrograde.evaluation.equivalence import Equivalence
-    from nephrograde.evaluation.increment import Increment
-    from nephrograde.evaluation.metrics import Estimate
-    from nephrograde.evaluation.phase_table import PhaseRow
-    from nephrograde.evaluation.referral import ReferralRow
-    from nephrograde.evaluation.stack_table import StackRow
-    from nephrograde.evaluation.subgroup import SubgroupEstimate
-    from nephrograde.evaluation.threshold import Threshold
-    from nephrograde.evaluation.uncertainty import RecalibrationRow
+    from nephrograde.evaluation.baselines.increment import Increment
+    from nephrograde.evaluation.baselines.phase_table import PhaseRow
+    from nephrograde.evaluation.baselines.stack_table import StackRow
+    from nephrograde.evaluation.comparison.compare import Comparison
+    from nephrograde.evaluation.comparison.equivalence import Equivalence
+    from nephrograde.evaluation.performance.metrics import Estimate
+    from nephrograde.evaluation.performance.subgroup import SubgroupEstimate
+    from nephrograde.evaluation.performance.threshold import Threshold
+    from nephrograde.evaluation.uncertainty.referral import ReferralRow
+    from nephrograde.evaluation.uncertainty.uncertainty import RecalibrationRow
 
 _CHANCE = 0.5
 
@@ -151,7 +151,7 @@ def remark(
     Args:
         row: A row of any table of the statistics.
 
-    >>> from nephrograde.evaluation.metrics import auc
+    >>> from nephrograde.evaluation.performance.metrics import auc
     >>> remark(auc([0.1, 0.6, 0.5], [0, 0, 1])), remark(auc([0.1, 0.6, 0.4, 0.9], [0, 0, 1, 1]))
     ('one class has a single patient: unreliable', '')
     """

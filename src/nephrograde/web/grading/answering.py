@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.errors import GraderError, InputError, NephrogradeError, RunError, VolumeError
 from nephrograde.explanation.drawing import draw_panels
 from nephrograde.explanation.tracing import explain_examined
-from nephrograde.export.dicom_objects import write_objects
-from nephrograde.export.dicom_stamp import Stamp
+from nephrograde.export.dicom.objects import write_objects
+from nephrograde.export.dicom.stamp import Stamp
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.export.loading import grader_of
 from nephrograde.predict.refusals import reason_without_override

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nephrograde.evaluation.benefit import BenefitPoint
-from nephrograde.evaluation.calibration import CalibrationPoint
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.calibration.benefit import BenefitPoint
+from nephrograde.evaluation.calibration.calibration import CalibrationPoint
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.figures.study_figures import COLOURS
 from nephrograde.report.figures.top import draw_top_figures

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.report.figures.roc import GRID
 from nephrograde.report.figures.study_figures import STUDY_FIGURES, draw_figures
 from nephrograde.report.figures.svg import printable

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.cohort.split import Split
-from nephrograde.evaluation.benefit import BenefitPoint
-from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.calibration.benefit import BenefitPoint
+from nephrograde.evaluation.comparison.equivalence import Equivalence
 from nephrograde.evaluation.ledger import Opening
-from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.evaluation.performance.subgroup import SubgroupEstimate
 from nephrograde.report.methods.checklist import LISTS, Checklist, fill_checklists, read_list
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.methods.facts import FACTS

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nephrograde.cohort.split import Split
-from nephrograde.evaluation.benefit import BenefitPoint
+from nephrograde.evaluation.calibration.benefit import BenefitPoint
+from nephrograde.evaluation.performance.subgroup import SubgroupEstimate
 from nephrograde.evaluation.remarks import Caution
-from nephrograde.evaluation.scale import ScaleRow
-from nephrograde.evaluation.scores import Scores
-from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.evaluation.scores.scale import ScaleRow
+from nephrograde.evaluation.scores.scores import Scores
 from nephrograde.report.methods.checklist import FilledItem, fill_checklists
 from nephrograde.results import Results
 from nephrograde.run.parts import RunPart

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.evaluation.performance.subgroup import SubgroupEstimate
 from nephrograde.report.methods.model_card import card_text, write_model_card, write_model_cards
 from nephrograde.report.text.language import speaking
 from nephrograde.results import Results
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.scores.scores import SplitName
     from nephrograde.study import Study
 
 HEADINGS = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nephrograde.evaluation.scores import Scores
+from nephrograde.evaluation.scores.scores import Scores
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.checklist import FilledItem, fill_checklists
 from nephrograde.report.methods.paragraph import methods_paragraph

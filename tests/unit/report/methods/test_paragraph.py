@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from nephrograde.cohort.split import Split
-from nephrograde.evaluation.benefit import BenefitPoint
-from nephrograde.evaluation.calibration import CalibrationPoint
-from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.calibration.benefit import BenefitPoint
+from nephrograde.evaluation.calibration.calibration import CalibrationPoint
+from nephrograde.evaluation.comparison.equivalence import Equivalence
 from nephrograde.evaluation.ledger import Opening
-from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.performance.metrics import Estimate
+from nephrograde.evaluation.performance.subgroup import SubgroupEstimate
+from nephrograde.evaluation.performance.threshold import choose_threshold
 from nephrograde.evaluation.remarks import Reason
-from nephrograde.evaluation.scores import ModelScores, Scores
-from nephrograde.evaluation.subgroup import SubgroupEstimate
-from nephrograde.evaluation.threshold import choose_threshold
+from nephrograde.evaluation.scores.scores import ModelScores, Scores
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.paragraph import caution, methods_paragraph, software

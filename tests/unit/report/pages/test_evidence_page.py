@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nephrograde.evaluation.benefit import BenefitPoint
-from nephrograde.evaluation.calibration import CalibrationPoint
-from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.calibration.benefit import BenefitPoint
+from nephrograde.evaluation.calibration.calibration import CalibrationPoint
+from nephrograde.evaluation.comparison.equivalence import Equivalence
 from nephrograde.evaluation.ledger import Opening
-from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.performance.metrics import Estimate
+from nephrograde.evaluation.performance.subgroup import SubgroupEstimate
 from nephrograde.evaluation.remarks import Reason, Verdict
-from nephrograde.evaluation.scores import Scores
-from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.evaluation.scores.scores import Scores
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.pages.page import Numbering
 from nephrograde.report.tables.evidence import evidence_sections, shared_notes

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.report.pages.exports import (
     LATEX,
     PAGE_LINES,

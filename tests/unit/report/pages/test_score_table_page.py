@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
-from nephrograde.evaluation.score_table import write_scores
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores.score_table import write_scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.evaluation.stage import evaluate_score_table
 from nephrograde.files import sha256_of
 from nephrograde.report.pages.study_page import write_report
@@ -26,7 +26,7 @@ from nephrograde.study import EvaluateSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.scores.scores import SplitName
 
 PATIENTS = 80
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.evaluation.compare import compare_models
-from nephrograde.evaluation.equivalence import compare_equivalence
-from nephrograde.evaluation.family import holm
+from nephrograde.evaluation.comparison.compare import compare_models
+from nephrograde.evaluation.comparison.equivalence import compare_equivalence
+from nephrograde.evaluation.comparison.family import holm
 from nephrograde.evaluation.ledger import open_test_set
-from nephrograde.evaluation.metrics import Estimate, accuracy, auc, confusion, sensitivity, specificity
+from nephrograde.evaluation.performance.metrics import Estimate, accuracy, auc, confusion, sensitivity, specificity
 from nephrograde.evaluation.remarks import Rule, Verdict
-from nephrograde.evaluation.score_table import write_scores
-from nephrograde.evaluation.scores import SPLITS, Score, Scores
+from nephrograde.evaluation.scores.score_table import write_scores
+from nephrograde.evaluation.scores.scores import SPLITS, Score, Scores
 from nephrograde.evaluation.tables import write_estimates
 from nephrograde.files import read_rows
 from nephrograde.report.pages.side_by_side import Difference, compare_runs, differences, flat

@@ -12,7 +12,7 @@ import pytest
 
 from nephrograde.errors import RunError
 from nephrograde.evaluation.ledger import open_test_set
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.files import fingerprint
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.text.published import IMPOSSIBLE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nephrograde.evaluation.scores import Scores
+from nephrograde.evaluation.scores.scores import Scores
 from nephrograde.report.pages.exports import write_tables
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.out_of_fold import out_of_fold_words

@@ -8,7 +8,7 @@ import pytest
 
 from nephrograde.cohort.split import Split
 from nephrograde.evaluation.ledger import Opening
-from nephrograde.evaluation.scores import Scores
+from nephrograde.evaluation.scores.scores import Scores
 from nephrograde.report.tables.answer import (
     Doubt,
     answer_sentences,

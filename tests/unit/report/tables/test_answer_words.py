@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
-from nephrograde.evaluation.score_table import write_scores
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores.score_table import write_scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.answer import Doubt, answer_sentences, find_answer, main_rows
 from nephrograde.report.tables.evidence import evidence_sections

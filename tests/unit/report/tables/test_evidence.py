@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nephrograde.evaluation.compare import Comparison
-from nephrograde.evaluation.equivalence import Equivalence
-from nephrograde.evaluation.family import holm
+from nephrograde.evaluation.comparison.compare import Comparison
+from nephrograde.evaluation.comparison.equivalence import Equivalence
+from nephrograde.evaluation.comparison.family import holm
 from nephrograde.evaluation.ledger import Opening
-from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.performance.metrics import Estimate
+from nephrograde.evaluation.performance.subgroup import SubgroupEstimate
 from nephrograde.evaluation.remarks import Caution, Reason, Verdict
-from nephrograde.evaluation.scores import Scores
-from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.evaluation.scores.scores import Scores
 from nephrograde.report.tables.evidence import evidence_sections
 from nephrograde.report.text.language import phase_heading, speaking
 from nephrograde.results import Results

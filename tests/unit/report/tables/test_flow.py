@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nephrograde.evaluation.scores import Scores
+from nephrograde.evaluation.scores.scores import Scores
 from nephrograde.report.figures.flow_diagram import draw_flow
 from nephrograde.report.tables.flow import Flow, Scored, patient_flow
 from nephrograde.report.text.language import speaking

@@ -16,7 +16,7 @@ from nephrograde.results import Results
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nephrograde.evaluation.increment import Increment
+    from nephrograde.evaluation.baselines.increment import Increment
 
 
 @pytest.fixture(scope="module")

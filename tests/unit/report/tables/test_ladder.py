@@ -12,7 +12,7 @@ from tests.ladders import ALL_ARMS, ARMS, Size, build_ladder_run, build_ladder_s
 
 import nephrograde as ng
 from nephrograde.errors import RunError
-from nephrograde.evaluation.minutes import MinutesSource
+from nephrograde.evaluation.ladder.minutes import MinutesSource
 from nephrograde.evaluation.remarks import Verdict
 from nephrograde.report.figures.ladder import draw_ladder, draw_ladder_curves, spread_apart
 from nephrograde.report.methods.citations import cited_keys
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nephrograde.evaluation.ladder import LadderRow
+    from nephrograde.evaluation.ladder.ladder import LadderRow
     from nephrograde.report.text.language import Language
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nephrograde.evaluation.compare import Comparison
-from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.comparison.compare import Comparison
+from nephrograde.evaluation.performance.metrics import Estimate
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores.scores import Score, Scores
 from nephrograde.evaluation.tables import read_estimates
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.paper import (

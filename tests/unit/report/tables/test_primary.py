@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nephrograde.evaluation.compare import Comparison
-from nephrograde.evaluation.family import Family
+from nephrograde.evaluation.comparison.compare import Comparison
+from nephrograde.evaluation.comparison.family import Family
 from nephrograde.evaluation.remarks import Reason
-from nephrograde.evaluation.scores import Scores
+from nephrograde.evaluation.scores.scores import Scores
 from nephrograde.report.tables.primary import family_sentence, primary_sentence
 from nephrograde.report.tables.wording import summary
 from nephrograde.report.text.language import speaking

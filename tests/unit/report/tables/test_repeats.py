@@ -10,7 +10,7 @@ from tests.unit.report.further import MODELS, repeated_rows, store_repeats
 
 import nephrograde as ng
 from nephrograde.errors import InputError, RunError
-from nephrograde.evaluation.repeats import RepeatedAuc
+from nephrograde.evaluation.comparison.repeats import RepeatedAuc
 from nephrograde.evaluation.tables import read_table, write_table
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.methods.citations import cited_keys

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nephrograde.evaluation.conformal import SetKind
-from nephrograde.evaluation.recalibration import Way
-from nephrograde.evaluation.referral import ReferralRow
+from nephrograde.evaluation.calibration.recalibration import Way
 from nephrograde.evaluation.remarks import Caution, Reason
-from nephrograde.evaluation.uncertainty import ConformalRow, RecalibrationRow, Uncertainty
+from nephrograde.evaluation.uncertainty.conformal import SetKind
+from nephrograde.evaluation.uncertainty.referral import ReferralRow
+from nephrograde.evaluation.uncertainty.uncertainty import ConformalRow, RecalibrationRow, Uncertainty
 from nephrograde.report.figures.referral import draw_referral
 from nephrograde.report.methods.citations import cited_keys
 from nephrograde.report.methods.model_card import card_text

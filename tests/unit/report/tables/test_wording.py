@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.cohort.split import Assignment, Split
-from nephrograde.evaluation.scores import Scores
+from nephrograde.evaluation.scores.scores import Scores
 from nephrograde.report.tables.wording import summary, what_was_run
 from nephrograde.report.text.arms import network_name
 from nephrograde.report.text.baselines import baseline_in_words

@@ -17,8 +17,8 @@ from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.columns import Columns, name_columns
 from nephrograde.cohort.plausibility import doubt_against_masks, doubt_columns
 from nephrograde.errors import Problem
+from nephrograde.evaluation.performance.threshold import Threshold
 from nephrograde.evaluation.remarks import Caution, Rule
-from nephrograde.evaluation.threshold import Threshold
 from nephrograde.quality.readiness import readiness_line
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import problem_in_words, told
@@ -38,16 +38,16 @@ ELSEWHERE = (
     "annotations/entry.py",
     "api.py",
     "cohort/split.py",
-    "evaluation/clustered.py",
-    "evaluation/conformal.py",
-    "evaluation/model_size.py",
-    "evaluation/paired_shares.py",
-    "evaluation/power.py",
-    "evaluation/recalibration.py",
-    "evaluation/repeats.py",
-    "evaluation/resample.py",
-    "evaluation/sample_size.py",
-    "evaluation/stratified.py",
+    "evaluation/comparison/clustered.py",
+    "evaluation/uncertainty/conformal.py",
+    "evaluation/sample_size/model_size.py",
+    "evaluation/performance/paired_shares.py",
+    "evaluation/sample_size/power.py",
+    "evaluation/calibration/recalibration.py",
+    "evaluation/comparison/repeats.py",
+    "evaluation/performance/resample.py",
+    "evaluation/sample_size/sample_size.py",
+    "evaluation/performance/stratified.py",
     "evaluation/tables.py",
     "fit/chosen.py",
     "fit/job.py",

@@ -1,0 +1,1 @@
+"""What image models have to beat, alone and together with them."""

@@ -1,0 +1,1 @@
+"""Probabilities against outcomes: calibration, recalibration, updating, and net benefit."""

@@ -1,0 +1,1 @@
+"""One model against another on the same patients."""

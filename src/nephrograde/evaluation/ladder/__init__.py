@@ -1,0 +1,1 @@
+"""What each level of annotation yields, and what it costs."""

@@ -1,0 +1,1 @@
+"""The score table: from the predictions of folds and from files, on one scale."""

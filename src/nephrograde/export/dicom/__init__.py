@@ -1,0 +1,1 @@
+"""A grading as DICOM objects."""

@@ -1,0 +1,1 @@
+"""A model as a graph that ONNX Runtime scores, without torch."""
