@@ -13,7 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
 
-from nephrograde.processes import Failed, begin_serving, failure, hire
+from nephrograde.processes import Failed, begin_serving, end_serving, failure, hire
 from nephrograde.threads import one_processor_each, usable_processors
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _Result = TypeVar("_Result")
 
 PAYS_FROM_S = 1.0
 """A process is started for each such share of the work that is left, in seconds of one processor."""
+_STARTS_WITHIN_S = 10.0
+"""A thread waits so long for its process; then it goes on by itself until the process is there."""
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 _ENDED = (EOFError, OSError)
 """What a connection raises if the process at its other end has ended."""
@@ -75,6 +77,8 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         self._may_start = False
         try:
+            for helper in self._started:
+                helper.give_up_starting()
             self._pool.shutdown(cancel_futures=True)
         finally:
             for helper in self._started:
@@ -137,12 +141,17 @@ class _Helper:
 
     def __init__(self, hired: Hired) -> None:
         self._hired = hired
+        self._until_s = time.monotonic() + _STARTS_WITHIN_S
         self._is_ready = False
         self._is_lost = False
 
     def is_ready(self) -> bool:
-        """Whether the process has begun to wait for work, and is still there."""
-        if not (self._is_ready or self._is_lost) and self._hired.connection.poll():
+        """Whether the process waits for work, and is still there.
+
+        This waits while the process starts: meanwhile its thread would only take turns with the others.
+        """
+        left_s = max(self._until_s - time.monotonic(), 0.0)
+        if not (self._is_ready or self._is_lost) and self._hired.connection.poll(left_s):
             self._is_ready = self._hear() is not None
         return self._is_ready and not self._is_lost
 
@@ -157,6 +166,11 @@ class _Helper:
         if isinstance(told, Failed):
             told.raise_here()
         return told
+
+    def give_up_starting(self) -> None:
+        """End a process that is still starting, and with it the waiting for it."""
+        if not (self._is_ready or self._is_lost):
+            self._hired.process.terminate()
 
     def dismiss(self) -> None:
         """Let the process end; one that is still starting has nothing to finish."""
@@ -192,4 +206,5 @@ def _serve(connection: Connection, _work: Callable[..., object]) -> None:
                     done = failure(error)
                 connection.send(done)
     except _ENDED:  # the other process has ended, or waits no longer
-        return
+        pass
+    end_serving()

@@ -88,6 +88,13 @@ def begin_serving() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
+def end_serving() -> NoReturn:
+    """End a process that was hired at once; Python would take a tenth of a second to tear down what it has imported."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
 def failure(error: Exception) -> Failed:
     """What can be sent of an error; one that cannot be pickled is told in words.
 

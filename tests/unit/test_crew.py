@@ -16,10 +16,12 @@ import pytest
 
 from nephrograde.crew import Crew
 from nephrograde.errors import VolumeError
+from nephrograde.processes import Hired
 from nephrograde.threads import has_all_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
 
 GIVE_UP_S = 60.0
 needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there are no signals on this system")
@@ -151,6 +153,62 @@ def test_an_interrupt_ends_the_processes_and_what_has_not_begun(hiring: Callable
     assert sum(one.cancelled() for one in waiting) > 300
     assert hiring() == 1
     assert not multiprocessing.active_children()
+
+
+class SilentProcess:
+    """A process that never begins to wait for work."""
+
+    def __init__(self, theirs: Connection) -> None:
+        self.theirs = theirs
+
+    def terminate(self) -> None:
+        self.theirs.close()
+
+    def join(self, _seconds: float | None = None) -> None:
+        """It has ended."""
+
+    def is_alive(self) -> bool:
+        return not self.theirs.closed
+
+    def close(self) -> None:
+        """Nothing is left of it."""
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch, two_processors: None) -> list[SilentProcess]:
+    """Processes that a crew starts after its first piece of work, and that never answer."""
+    started = []
+
+    def hire_silent(*_: object, **__: object) -> Hired:
+        ours, theirs = multiprocessing.Pipe()
+        started.append(SilentProcess(theirs))
+        return Hired(started[-1], ours)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("nephrograde.crew.PAYS_FROM_S", 0.0)
+    monkeypatch.setattr("nephrograde.crew.hire", hire_silent)
+    return started
+
+
+def test_a_process_that_never_starts_costs_its_thread_a_short_wait(
+    silent: list[SilentProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nephrograde.crew._STARTS_WITHIN_S", 0.05)
+    with Crew() as crew:
+        assert [one.result() for one in [crew.submit(divmod, number, 3) for number in range(9)]][8] == (2, 2)
+    assert [one.is_alive() for one in silent] == [False]
+
+
+def test_an_interrupt_ends_the_wait_for_a_process(silent: list[SilentProcess], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nephrograde.crew._STARTS_WITHIN_S", GIVE_UP_S)
+    begin_s = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), Crew() as crew:
+        waiting = [crew.submit(divmod, number, 3) for number in range(9)]
+        waiting[0].result()
+        while not silent:
+            time.sleep(0.001)
+        raise KeyboardInterrupt
+    assert time.monotonic() - begin_s < GIVE_UP_S / 2
+    assert [one.is_alive() for one in silent] == [False]
 
 
 SCRIPT = """
