@@ -46,6 +46,14 @@ def test_a_chinese_page_has_the_commands_of_the_english_one(page):
     assert commands(ROOT / "docs" / "zh" / page) == commands(ROOT / "docs" / page)
 
 
+def test_every_room_is_in_the_table_of_the_architecture():
+    table = [line for line in (ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines() if line.startswith("| `")]
+    told = {room for line in table for room in re.findall(r"`(\w+(?:/|\.py))`", line.split("|")[1])}
+    entries = [path for path in (ROOT / "src" / "nephrograde").iterdir() if path.is_dir() or path.suffix == ".py"]
+    rooms = {f"{path.name}/" if path.is_dir() else path.name for path in entries if not path.name.startswith("__")}
+    assert told == rooms
+
+
 PROGRAM = get_group(app).commands
 NAMED = re.compile(r"(?:^|`|[$#] | {2,})nephrograde ([a-z]+)((?: [^`#\n]*)?)", re.MULTILINE)
 OPTION = re.compile(r"(?<=\s)--[a-z]+(?:-[a-z]+)*(?=[\s=]|$)")
