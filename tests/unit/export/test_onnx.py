@@ -84,9 +84,7 @@ def test_phases_that_are_channels_may_be_missing():
 
 def test_the_operators_that_may_be_read_are_those_that_are_written():
     rooms = sorted(Path(onnx_nodes.__file__).parent.glob("*.py"))
-    sources = [
-        one.read_text(encoding="utf-8") for one in rooms if one.stem not in {"sizes", "scale", "wire"}
-    ]
+    sources = [one.read_text(encoding="utf-8") for one in rooms if one.stem not in {"sizes", "scale", "wire"}]
     written = {name for source in sources for name in re.findall(r'(?:\.add|make_node)\(\s*"(\w+)"', source)}
     assert written == OPERATORS
 
