@@ -117,7 +117,7 @@ class Store:
     """The open file; only one scan at a time writes to it. Its journal has the permissions of the file."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._texts = lru_cache(maxsize=4096)(self._text)
+        self._texts = lru_cache(maxsize=256)(self._text)  # more than a patient has series, which are read together
         self._says = lru_cache(maxsize=4096)(self._says_id)
         self._connection = connection
         self.number = 0
