@@ -9,7 +9,7 @@ of the share of intervals), how often the likelihood ratio test rejects at 0.05,
 image adds nothing, the interval of the AUC difference must contain 0 in at least 93 % of studies and the test reject in
 at most 6 %, or the exit code is 1. The seed is fixed.
 
-Run: python bench/increment.py [--replicates 2000] [SCENE …]
+Run: python bench/increment.py [--replicates 1000] [SCENE …]
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def main() -> int:
     """Print the table of the scenes that were asked for."""
     parser = argparse.ArgumentParser(description="What a stack finds that an image adds, by simulation.")
     parser.add_argument("scenes", nargs="*", metavar="SCENE", help=f"any of {', '.join(SCENES)}; all by default")
-    parser.add_argument("--replicates", type=int, default=2000)
+    parser.add_argument("--replicates", type=int, default=1000)
     chosen = parser.parse_args()
     if unknown := set(chosen.scenes) - set(SCENES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
