@@ -53,9 +53,8 @@ def make_writable() -> None:
         with suppress(OSError, ValueError, LookupError):  # a closed one, or of an encoding that Python does not know
             encoding = codecs.lookup(stream.encoding).name
             if encoding == "ascii":
-                reconfigure(encoding="utf-8", errors="backslashreplace")  # for file names that are no text
-            elif encoding != "utf-8":
-                reconfigure(errors=PLAIN)
+                encoding = "utf-8"
+            reconfigure(encoding=encoding, errors=PLAIN)  # UTF-8, too, lacks what is in file names that are not text
 
 
 def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -31,8 +31,9 @@ def test_signs_that_an_encoding_lacks_are_written_plainly(monkeypatch, encoding,
     assert written(monkeypatch, encoding, "−0.1–0.6 ≥ 患者") == expected
 
 
-def test_a_file_name_that_is_no_text_can_be_printed(monkeypatch):
-    assert written(monkeypatch, "ascii", b"caf\xe9".decode("utf-8", "surrogateescape")) == rb"caf\udce9"
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8", "gbk"])
+def test_a_file_name_that_is_not_text_can_be_printed(monkeypatch, encoding):
+    assert written(monkeypatch, encoding, b"caf\xe9".decode("utf-8", "surrogateescape")) == rb"caf\udce9"
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO()])
