@@ -112,7 +112,7 @@ class Sheet:
             remedy: What can be done about a wrong encoding.
 
         >>> Sheet("a.xlsx", (), (), title="2024", passed_over=("Legend",)).notes()
-        ("a.xlsx was read from its sheet '2024', not from 'Legend'. Move the sheet that is meant to the front.",)
+        ("a.xlsx was read from its sheet '2024', not from 'Legend'. To read another sheet, move it to the front.",)
         """
         if self.note:
             return (f"{self.name} {self.note}. {remedy}".rstrip(),)
@@ -121,7 +121,7 @@ class Sheet:
         others = " or ".join(f"'{title}'" for title in self.passed_over[:2])
         more = f" and {len(self.passed_over) - 2} more" if len(self.passed_over) > 2 else ""
         what = f"{self.name} was read from its sheet '{self.title}', not from {others}{more}."
-        return (f"{what} Move the sheet that is meant to the front.",)
+        return (f"{what} To read another sheet, move it to the front.",)
 
 
 def open_table(table: pd.DataFrame | str | Path, encoding: str | None = None) -> tuple[Sheet | None, list[Problem]]:
@@ -182,7 +182,7 @@ def _sheet_of(grid: _Grid, name: str, place: str = "") -> tuple[Sheet | None, li
     if chosen.alike:
         what = f"has several sheets with the same headings, '{chosen.title}' and '{chosen.alike[0]}'"
         what += f" and {len(chosen.alike) - 1} more" if len(chosen.alike) > 1 else ""
-        remedy = "Put all rows on one sheet, or hide the sheets that are not meant."
+        remedy = "Put all rows on one sheet, or hide the sheets that are not to be read."
         problems.append(Problem(place or name, what, remedy))
     if not grid.rows:
         empty = Problem(place or name, "the table is empty", "Add a row of headings and one row per patient.")

@@ -85,18 +85,20 @@ def syntax_problem(place: str, text: str, error: tomllib.TOMLDecodeError) -> Pro
     if line is None:
         return Problem(place, f"is not TOML: {error}", SAMPLE)
     wrong = text.replace("\r\n", "\n").split("\n")[int(line[1]) - 1]
-    wrong = _TOKEN.sub(lambda found: "" if found[0].startswith("#") else found[0], wrong).strip()[:_SHOWN]
+    wrong = _TOKEN.sub(lambda found: "" if found[0].startswith("#") else found[0], wrong).strip()
     return Problem(f"{place} line {line[1]}", f"is not TOML: {reason}", _remedy(wrong, reason))
 
 
 def _remedy(line: str, reason: str) -> str:
     bare = _TOKEN.sub(lambda found: found[0] if len(found[0]) == 1 else "", line)  # without texts and comments
+    bare = re.sub(r"(?<=[\"']).*", lambda rest: re.sub("[^“”‘’＂＇]", "", rest[0]), bare)  # an open text lacks its end
+    shown = line[:_SHOWN]
     for sign in bare:
         plain = _HALF_WIDTH.get(sign) or unicodedata.normalize("NFKC", sign)
         if plain != sign and plain.isascii():
-            return f"Write '{plain}' for '{sign}' in: {line}"
+            return f"Write '{plain}' for '{sign}' in: {shown}"
     if "\\" in line:
-        return f"In a path, write / for each backslash, in: {line}"
+        return f"In a path, write / for each backslash, in: {shown}"
     if reason.startswith(("Cannot overwrite", "Cannot declare", "Duplicate")):
-        return f"Remove all but one of: {line}"
-    return f"Correct: {line}" if line else SAMPLE
+        return f"Remove all but one of: {shown}"
+    return f"Correct: {shown}" if line else SAMPLE

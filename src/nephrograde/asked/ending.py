@@ -18,7 +18,7 @@ REFUSED: Final = 2
 """Exit code where a command was not done as asked."""
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as in shells."""
-_NO_MEMORY: Final = "There is not enough memory, of the machine or of what a limit (ulimit, a job) leaves."
+_NO_MEMORY: Final = "There is not enough memory: the machine, or a limit (ulimit, a job), has none left."
 _LESS_MEMORY: Final = "Close other programs, raise the limit, or lower --workers or fit.workers."
 _OF_NETWORKS = {"torch", "lightning_fabric"}
 """Packages that only networks need; whoever grades with packed models may leave them out."""
@@ -74,7 +74,7 @@ def _installation_problem(error: Exception) -> RunError | None:
         reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
         return RunError(f"{package} cannot be imported ({reason}). Run nephrograde doctor, which says what to do.")
     if isinstance(error, RuntimeError) and not _has_home():
-        return RunError("Nothing tells where your home folder is. Set the environment variable HOME.")
+        return RunError("The location of your home folder is unknown. Set the environment variable HOME.")
     return None
 
 

@@ -75,10 +75,10 @@ def _home_folder() -> Check:
     try:
         folder = Path.home()
     except RuntimeError:
-        what = "Nothing tells where it is; encoders and completion of the shell would be kept there."
+        what = "Its location is unknown; encoders and shell completion would be kept there."
         return Check("Machine", "home folder", State.NOTE, what, remedy)
     if not _is_writable(str(folder)):
-        what = f"Nothing can be written into {folder}; encoders and completion of the shell would be kept there."
+        what = f"Nothing can be written into {folder}; encoders and shell completion would be kept there."
         return Check("Machine", "home folder", State.NOTE, what, remedy)
     return Check("Machine", "home folder", State.OK, f"{folder} can be written to.")
 

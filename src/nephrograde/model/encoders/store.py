@@ -107,7 +107,7 @@ def store_dir(given: str | Path | None = None) -> Path:
             folder for the data of programs in the user's home.
 
     Raises:
-        WeightsError: It would be in the user's home, and nothing tells where that is.
+        WeightsError: It would be in the user's home, whose location is unknown.
     """
     if given is not None:
         return Path(given)
@@ -115,7 +115,7 @@ def store_dir(given: str | Path | None = None) -> Path:
         return _usual_dir()
     except RuntimeError:
         raise WeightsError(
-            "The folder of encoders is in your home folder, and nothing tells where that is. "
+            "The folder of encoders is in your home folder, whose location is unknown. "
             "Set the environment variable NEPHROGRADE_WEIGHTS or HOME."
         ) from None
 
