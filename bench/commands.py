@@ -7,6 +7,7 @@ little, and lets another process write what its commands read.
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -39,3 +40,9 @@ def run(command: list[str], log_path: Path) -> Cost:
     process.returncode = os.waitstatus_to_exitcode(status)
     clock_s = time.perf_counter() - start_s
     return Cost(used.ru_maxrss / 1024, used.ru_utime + used.ru_stime, clock_s, process.returncode)
+
+
+def cpu_s() -> float:
+    """Processor time of this process and of those that it has waited for."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)

@@ -10,7 +10,6 @@ Run: python -m bench.engines
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.commands import cpu_s
 from bench.tiny_run import STUDY
 
 from nephrograde.evaluation.evaluation import evaluate_scores
@@ -37,12 +37,6 @@ if TYPE_CHECKING:
 REPEATS = "repeats = 3\n"
 EPOCHS = "fit.epochs=8"
 COMPARED = ("scores/scores.csv", "scores/repeats.csv", "statistics/estimates.csv")
-
-
-def cpu_s() -> float:
-    """Processor time of this process and those that it has waited for; those of Ray's servers are not among them."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def run_on(engine: Engine, study: Study, prepared: Path, run_dir: Path) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ A stage is flat where one more patient costs the same in a large cohort as in a 
 patient between the two largest sizes is at most 1.1 times that between the smallest and the second largest (fixed
 costs cancel out), and the memory at the largest size is at most 1.1 times that at the second largest. The exit code
 is 1 where a stage is not flat, or where six models of 100,000 patients are not evaluated within 2 s, or from a
-DataFrame within 4 s of the processors. These two alone: ``python -m bench.growth --stage evaluate-many``.
+DataFrame within 4 s of the processors. ``--stage evaluate-many`` prints the figures of these two alone.
 
 Run: python -m bench.growth [--sizes 50,200,800,3200] [--stages scan,prepare,…] [--figure docs/_static/growth.svg]
 """
@@ -78,6 +78,7 @@ subgroups = ["age_years", "sex", "centre"]
 
 def write_export(top: Path, *, patients: int = 0, files: int = 0, phases: tuple[str, ...] = ("cmp",)) -> None:
     """Write a DICOM export: one synthetic patient under the names of many, by their number or that of files."""
+    (top / "one").mkdir(parents=True)
     settings = PhantomSettings(patients=2, phases=phases, matrix_px=PIXELS, dicom=True)
     write_cohort(top / "one", settings)
     images_dir = top / "one" / "images" / "SYN-0001"
@@ -94,7 +95,6 @@ def write_export(top: Path, *, patients: int = 0, files: int = 0, phases: tuple[
 def write_inputs(top: Path, patients: int, stages: list[str]) -> None:
     """Write what the stages read."""
     if "scan" in stages:
-        (top / "one").mkdir(parents=True)
         write_export(top, patients=patients)
     if set(stages) - {"scan"}:
         (top / "cohort").mkdir(parents=True)

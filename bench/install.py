@@ -2,7 +2,7 @@
 
 The wheel is built, and installed with uv into new environments: the base, the base with each extra, and what packed
 models need, from ``locks/grading.txt`` with its hashes, on every Python that is found. The sizes are those of
-``site-packages``, in which files are stored once for all environments of this script. Beside each extra stands what it
+``site-packages``, in which files are stored once for all environments of this script. Beside each extra is what it
 takes to import its packages alone. Imports and start-up are CPU time, user and system, of a fresh process with the
 files in the system's cache and compiled: medians of several turns. torch is the build for the CPU; the one with CUDA
 is not measured. The exit code is 1 where a budget is exceeded, or a locked installation does not pass

@@ -49,7 +49,6 @@ def main() -> int:
     if options.write:
         from bench.growth import write_export
 
-        (options.write / "one").mkdir(parents=True)
         write_export(options.write, files=options.files, phases=PHASES)
         return 0
     found: dict[str, tuple[int, int, Cost]] = {}

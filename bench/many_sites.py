@@ -98,7 +98,7 @@ def rows_of(given: argparse.Namespace, figures: dict[str, float]) -> list[tuple[
         sent("for comparison: all images sent to one place", images_gb),
         _at_one_place(
             hours(
-                f"for comparison: training there, {FOLDS} folds × {given.epochs} epochs, one picture a patient",
+                f"for comparison: training there, {FOLDS} folds × {given.epochs} epochs, one picture per patient",
                 n * (FOLDS - 1) * given.epochs / figures["trained"],
             )
         ),
