@@ -1,7 +1,7 @@
 """Put built documentation of several versions side by side, with a bar on each page that leads to the others.
 
 The bar is written into pages that Sphinx has built, so that pages of old versions name the newer ones, too. It is plain
-HTML: a page opened from disk may not fetch a list of versions, and no script is needed to follow a link.
+HTML: browsers do not let a page opened from disk fetch a list of versions, and no script is needed to follow a link.
 """
 
 from __future__ import annotations
@@ -114,14 +114,14 @@ class Edition:
         return self.folder == DEVELOPMENT
 
     def pages(self) -> list[str]:
-        """The paths of its pages, such as ``how-to/install.html``; the theme's templates are none."""
+        """The paths of its pages, such as ``how-to/install.html``, without the theme's templates."""
         paths = [path.relative_to(self.html_dir) for path in self.html_dir.rglob("*.html")]
         return sorted(path.as_posix() for path in paths if "_static" not in path.parts)
 
 
 @dataclass(frozen=True)
 class Site:
-    """The versions that stand side by side.
+    """The versions that are shown side by side.
 
     Attributes:
         editions: The newest release first; the development version, if it is shown, anywhere.

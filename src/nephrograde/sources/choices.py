@@ -1,4 +1,4 @@
-"""What the study file of a cohort table chooses, and why, in one line a choice."""
+"""What the study file of a cohort table chooses, and why, in one line per choice."""
 
 from __future__ import annotations
 

@@ -38,20 +38,19 @@ _PHASE_HEADING = re.compile(r"([A-Za-z][\w-]*?)[ _-]+(image|mask|box|point|slice
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 ENOUGH: Final = 5
 """Patients of the rarer grade that a phase or an arm needs; all there are, where a cohort has fewer."""
-
-
 _SHOWN = 20
+"""Characters of a cell that are quoted."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotNumbers:
-    """A column that is called like a clinical number, and is not read as one, because some cells are none.
+    """A column with the heading of a clinical number that is not read, because some cells are not numbers.
 
     Attributes:
         name: The standard name, such as "age_years".
         heading: That of the table.
         n_cells: Number of cells that are filled.
-        n_others: Number of those that are no numbers.
+        n_others: Number of those that are not numbers.
         row: Of the first of them.
         cell: The first of them, shortened.
     """

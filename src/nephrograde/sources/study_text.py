@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _COMMENTS_AT = 31
 """The column of the comments in the template."""
 _WITH_IMAGE = {"en": "patients with an image: ", "zh": "有图像的患者："}
-_CHOSEN = {"en": "# Chosen for {table}, one line a choice:", "zh": "# 为 {table} 所做的选择，一行一项："}
+_CHOSEN = {"en": "# Chosen for {table}, one line per choice:", "zh": "# 为 {table} 所做的选择，一行一项："}
 _FIRST_ARM = 'name = "weak-1"'
 _WEAK_LATER = """\
 # [[arm]]

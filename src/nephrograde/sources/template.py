@@ -143,7 +143,7 @@ def write_template(target_dir: Path, *, language: Literal["en", "zh"] = "en") ->
 
     Use them to start a study of your own. A cohort table that is in the folder already, such as that of a scan, stays
     as it is, and the study names its phases, headings and grades; its arms are those that the annotations of the table
-    allow, and the study file says at its top, in one line a choice, why (:mod:`nephrograde.sources.choices`). The
+    allow, and the study file says at its top, in one line per choice, why (:mod:`nephrograde.sources.choices`). The
     example has a byte order mark, so that Excel reads it as UTF-8, and the arms of the paper, with every key at its
     default.
 

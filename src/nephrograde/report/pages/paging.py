@@ -67,14 +67,14 @@ def divide(page_path: Path, patient_ids: Sequence[str]) -> list[Leaf]:
     return leaves
 
 
-def remove_further(page_path: Path, leaves: int) -> None:
+def remove_further(page_path: Path, last: int) -> None:
     """Remove pages that an earlier, larger cohort had; only what this program wrote.
 
     Args:
         page_path: The first page.
-        leaves: How many pages there are now.
+        last: The number of the last page that there is now.
     """
-    for number in count(max(leaves, 1) + 1):
+    for number in count(last + 1):
         further_path = _path_of(page_path, number)
         if not further_path.is_file():
             return
