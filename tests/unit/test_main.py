@@ -128,9 +128,18 @@ def test_an_error_of_the_program_itself_is_not_put_down_to_a_package(tmp_path, m
         main(["init", str(tmp_path)])
 
 
-def test_too_little_memory_is_told_without_a_traceback(tmp_path, monkeypatch, nephrograde):
+def fill_memory():
+    raise MemoryError
+
+
+def fill_memory_with_torch():
+    import_module("torch").empty(10**15)
+
+
+@pytest.mark.parametrize("fill", [fill_memory, fill_memory_with_torch])
+def test_too_little_memory_is_told_without_a_traceback(tmp_path, monkeypatch, nephrograde, fill):
     def fail(*_given, **_named):
-        raise MemoryError
+        fill()
 
     monkeypatch.setattr("nephrograde.sources.template.write_template", fail)
     code, _, err = nephrograde("init", tmp_path, "--lang", "zh")

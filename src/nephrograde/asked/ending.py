@@ -47,13 +47,8 @@ def ended(given: Sequence[str]) -> Iterator[None]:
         with suppress(OSError):  # the terminal may be what cannot be written to
             print_refusal(error if isinstance(error, NephrogradeError) else RunError(_refused(error)))
         raise SystemExit(REFUSED) from None
-    except MemoryError:
-        if debug:
-            raise
-        print_refusal(RunError(f"{_NO_MEMORY} {_LESS_MEMORY}"))
-        raise SystemExit(REFUSED) from None
     except Exception as error:
-        refusal = None if debug else _installation_problem(error)
+        refusal = None if debug else _machine_problem(error)
         if refusal is None:
             raise
         print_refusal(refusal)
@@ -64,8 +59,10 @@ def ended(given: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def _installation_problem(error: Exception) -> RunError | None:
-    """What is said where not nephrograde has failed, but what it is installed with; None for other errors."""
+def _machine_problem(error: Exception) -> RunError | None:
+    """What is said if not nephrograde has failed, but the machine or what is installed there; None for other errors."""
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):  # torch has no error of its own for it
+        return RunError(f"{_NO_MEMORY} {_LESS_MEMORY}")
     if isinstance(error, ModuleNotFoundError) and error.name in _OF_NETWORKS:
         what = f"{error.name} is not installed, so that only packed models can be used here."
         return RunError(f"{what} Run: pip install nephrograde")
