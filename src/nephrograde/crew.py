@@ -81,11 +81,11 @@ class Crew:
                 helper.give_up_starting()
             self._pool.shutdown(cancel_futures=True)
         finally:
+            self._sharing.__exit__(None, None, None)  # first, as another Ctrl-C may interrupt what follows
             for helper in self._started:
                 helper.dismiss()
             for helper in self._started:
                 helper.end()
-            self._sharing.__exit__(None, None, None)
 
     def submit(self, work: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> Future[_Result]:
         """Have a piece of work done.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 _SHARING: set[object] = set()
 """One entry for each block of :func:`one_processor_each` that is under way."""
+_LIMITS = ExitStack()
+"""Gives OpenBLAS its threads back after the last of these blocks, as they need not end in the order they began."""
+_CHANGING = threading.Lock()
 
 
 def usable_processors() -> int:
@@ -67,12 +70,17 @@ def one_processor_each() -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     block = object()
-    _SHARING.add(block)
+    with _CHANGING:
+        if not _SHARING:
+            _LIMITS.enter_context(threadpool_limits(1, user_api="blas"))
+        _SHARING.add(block)
     try:
-        with threadpool_limits(1, user_api="blas"):
-            yield
+        yield
     finally:
-        _SHARING.discard(block)
+        with _CHANGING:
+            _SHARING.discard(block)
+            if not _SHARING:
+                _LIMITS.close()
 
 
 class Workers:

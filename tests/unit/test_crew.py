@@ -211,6 +211,20 @@ def test_an_interrupt_ends_the_wait_for_a_process(silent: list[SilentProcess], m
     assert [one.is_alive() for one in silent] == [False]
 
 
+def test_after_a_second_interrupt_this_process_has_all_processors_again(
+    silent: list[SilentProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nephrograde.crew._STARTS_WITHIN_S", 0.05)
+    monkeypatch.setattr(SilentProcess, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt), Crew() as crew:
+        assert [one.result() for one in [crew.submit(divmod, number, 3) for number in range(9)]][8] == (2, 2)
+    assert silent
+    assert has_all_processors()
+
+
 SCRIPT = """
 import os, sys, time
 import nephrograde.crew as crew

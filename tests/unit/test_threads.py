@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from nephrograde.threads import side_by_side
+from nephrograde.threads import has_all_processors, one_processor_each, side_by_side
 
 
 def test_work_is_done_in_as_many_threads_as_asked_and_answers_in_order() -> None:
@@ -46,3 +49,20 @@ def test_after_an_error_nothing_else_is_begun() -> None:
             workers.begin(work)
         fail()
     assert len(done) < 50
+
+
+def test_blocks_that_overlap_keep_one_processor_each_until_the_last_of_them_ends() -> None:
+    def threads_of_openblas() -> set[int]:
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    np.linalg.inv(np.eye(2))  # its library is loaded
+    first, second = ExitStack(), ExitStack()
+    with threadpool_limits(2, user_api="blas"), first, second:
+        first.enter_context(one_processor_each())
+        second.enter_context(one_processor_each())
+        first.close()
+        assert threads_of_openblas() == {1}
+        assert not has_all_processors()
+        second.close()
+        assert threads_of_openblas() == {2}
+        assert has_all_processors()
