@@ -147,7 +147,7 @@ def _workers(count: int, given: tuple[FitOne, Team]) -> Iterator[list[_Worker]]:
         yield workers
     finally:
         for worker in workers:  # all at once, before any of them is waited for
-            worker.hired.dismiss(at_once=worker.task is not None)
+            worker.hired.dismiss(at_once=True)
         for worker in workers:
             worker.hired.end()
 
