@@ -8,6 +8,7 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from nephrograde.errors import FitError, InputError
 from nephrograde.placing.engine import parse_engine
 from nephrograde.placing.place import place_units
 from nephrograde.placing.slurm import largest_array
-from nephrograde.placing.unit import Unit
+from nephrograde.placing.unit import Done, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,3 +166,28 @@ def test_arrays_are_no_larger_than_the_cluster_allows(tmp_path: Path, monkeypatc
             logs_dir=tmp_path / "50%A" / "logs",
             finished=lambda *_: None,
         )
+
+
+def test_no_more_units_at_once_here_than_this_process_may_use_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As within a job of SLURM that has two processors of a large machine."""
+    submitted: list[int] = []
+
+    def submit(units: list[object]) -> list[object]:
+        submitted.append(len(units))
+        done = SimpleNamespace(done=lambda **_: True, exception=lambda: None, result=Done)
+        return [done] * len(units)
+
+    executor = SimpleNamespace(submit_array=submit)
+    monkeypatch.setattr("nephrograde.placing.slurm._executor", lambda *_, **__: executor)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    place_units(
+        [Unit(str(number), partial(pow, number, 2)) for number in range(5)],
+        parse_engine("slurm", ["cluster=local"]),
+        cpus=1,
+        logs_dir=tmp_path / "logs",
+        finished=lambda *_: None,
+    )
+    assert submitted == [2, 2, 1]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.errors import InputError, Problem, require_package
 from nephrograde.placing.unit import Done, attempt
 from nephrograde.replacement import make_folder, remove_ours
+from nephrograde.threads import usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -85,7 +86,7 @@ def place_on_slurm(
     executor = _executor(engine, cluster, cpus=cpus, logs_dir=logs_dir)
     limit = engine.number("array") or (largest_array() if cluster == "slurm" else len(units))
     # Here, each job of an array would be a process that begins at once.
-    room = len(units) if cluster == "slurm" else engine.number("at_once") or os.cpu_count() or 1
+    room = len(units) if cluster == "slurm" else engine.number("at_once") or usable_processors()
     jobs = _Jobs(executor, deque(enumerate(units)), limit, room)
     asked = time.monotonic()
     try:
