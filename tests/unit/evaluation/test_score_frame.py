@@ -53,6 +53,15 @@ DIRTY: dict[str, list[Any]] = {
     "fold": [-1, "-1", 1.5, "1.5", 1e10, 10**10, "", True, "1.00", "②", -0.0, np.nan, "x"],
     "sex": ["", 1, 1.0, True, "1", "F"],
 }
+TABLE = pd.DataFrame(
+    {
+        "patient_id": ["A", "B", "C", "D"],
+        "model": "m",
+        "split": ["oof", "oof", "test", "test"],
+        "is_high": [0, 1, 0, 1],
+        "p_high": [0.1, 0.2, 0.3, 0.4],
+    }
+)
 DTYPES: list[Any] = [
     "object",
     "category",
@@ -143,15 +152,7 @@ def test_what_is_read_by_column_is_what_is_read_by_cell() -> None:
     ],
 )
 def test_usual_tables_are_read_by_column(column: dict[str, Any]) -> None:
-    frame = pd.DataFrame(
-        {
-            "patient_id": ["A", "B", "C", "D"],
-            "model": "m",
-            "split": ["oof", "oof", "test", "test"],
-            "is_high": [0, 1, 0, 1],
-            "p_high": [0.1, 0.2, 0.3, 0.4],
-        }
-    ).assign(**column)
+    frame = TABLE.assign(**column)
     if "概率" in column:
         frame = frame.drop(columns="p_high")
     assert read_frame(frame) is not None
@@ -172,15 +173,7 @@ def test_usual_tables_are_read_by_column(column: dict[str, Any]) -> None:
     ],
 )
 def test_mistakes_are_named_as_they_are_in_a_file(changed: dict[str, Any], tmp_path: Path) -> None:
-    frame = pd.DataFrame(
-        {
-            "patient_id": ["A", "B", "C", "D"],
-            "model": "m",
-            "split": ["oof", "oof", "test", "test"],
-            "is_high": [0, 1, 0, 1],
-            "p_high": [0.1, 0.2, 0.3, 0.4],
-        }
-    ).assign(**changed)
+    frame = TABLE.assign(**changed)
     frame.to_csv(tmp_path / "scores.csv", index=False)
     said = []
     for given in (frame, tmp_path / "scores.csv"):

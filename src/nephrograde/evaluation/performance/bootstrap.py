@@ -19,7 +19,13 @@ import numpy as np
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.performance.delong import place
 from nephrograde.evaluation.performance.metrics import Estimate
-from nephrograde.evaluation.performance.resample import MOST_DRAWS, affordable_replicates, counts_of, counts_up_to
+from nephrograde.evaluation.performance.resample import (
+    DRAWS_AT_ONCE,
+    MOST_DRAWS,
+    affordable_replicates,
+    counts_of,
+    counts_up_to,
+)
 from nephrograde.evaluation.remarks import Caution, Reason
 from nephrograde.evaluation.scores.scores import paired_vectors
 
@@ -32,9 +38,6 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.performance.resample import Counts
     from nephrograde.evaluation.scores.scores import ModelScores
     from nephrograde.vocabulary import BoolVector, FloatVector
-
-DRAWS_AT_ONCE = 1_000_000
-"""Patients drawn into memory at once: 8 MB for each array that holds them."""
 
 
 def bootstrap_aucs(

@@ -27,7 +27,8 @@ Means: TypeAlias = Annotated[npt.NDArray[np.float64], "resample quantity"]
 MOST_DRAWS = 20_000_000
 """More than 10,000 patients at 2,000 replicates get fewer replicates; the interval is then narrow anyway."""
 FEWEST_REPLICATES = 200
-_DRAWS_AT_ONCE = 1_000_000
+DRAWS_AT_ONCE = 1_000_000
+"""Patients drawn into memory at once: 8 MB for each array that holds them."""
 
 
 def affordable_replicates(asked: int, patients: int, *, most_draws: int = MOST_DRAWS) -> int:
@@ -96,7 +97,7 @@ def drawn_counts(patients: int, *, replicates: int, seed: int) -> Iterator[Count
         raise ScoresError(f"{replicates} resamples of {patients} patients. Give at least one of each.")
     drawn = affordable_replicates(replicates, patients)
     stream = np.random.default_rng(seed)
-    at_once = max(1, _DRAWS_AT_ONCE // patients)
+    at_once = max(1, DRAWS_AT_ONCE // patients)
     for start in range(0, drawn, at_once):
         yield counts_of(stream.integers(0, patients, (min(at_once, drawn - start), patients)), patients)
 

@@ -161,7 +161,7 @@ class ScoreColumns(Sequence[Score]):
         """The patients of each model and split, sorted by id."""
         ranks = np.empty(len(self.patients), dtype=np.int64)
         ranks[sorted(range(len(self.patients)), key=self.patients.__getitem__)] = np.arange(len(self.patients))
-        ids = np.array([*self.patients, ""], dtype=np.object_)[:-1]  # the text more keeps NumPy from making a matrix
+        ids = np.array(self.patients, dtype=np.object_)
         members = {}
         for model in range(len(self.models)):
             for split in range(len(SPLITS)):

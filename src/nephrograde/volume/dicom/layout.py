@@ -129,10 +129,8 @@ class _Layout:
         if self.varying and self.tries < _MOST_OF_A_SIZE:
             self.tries += 1
             found = found._replace(alike=object())
-            spans = [
-                (a, b) for tag, _, a, b in self.places if (tag, a) not in {(one[0], one[2]) for one in self.varying}
-            ]
-            at = np.concatenate([self.at, *(np.arange(*span) for span in spans)])
+            others = [place for place in self.places if place not in self.varying]
+            at = np.concatenate([self.at, *(np.arange(start, end) for _, _, start, end in others)])
             self.equal = _Equal(at, np.frombuffer(data, np.uint8)[at].tobytes(), self.varying, found)
         return found
 
