@@ -12,6 +12,7 @@
     ├── ScoresError             a score table that cannot be evaluated
     ├── WriteError              a file or folder cannot be written: full disk, missing permission, …
     ├── GraderError             a grader file that is damaged, changed, or of a newer version
+    ├── ShareError              a file of shared scores or statistics that cannot be used
     ├── ExchangeError           another system cannot be reached, or refuses what it is asked for
     └── RunError                a run folder that lacks what a later stage needs
 """

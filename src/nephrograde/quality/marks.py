@@ -33,7 +33,7 @@ class PersonMarks:
 
 MARK_DIGITS = 16
 _CONSTANT = "0" * MARK_DIGITS
-"""Stands for a constant slice, which tells no scan apart."""
+"""The mark of every constant slice, by which no scan can be recognised."""
 
 
 def slice_marks(volume: Volume) -> str:

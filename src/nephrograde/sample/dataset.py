@@ -330,7 +330,7 @@ def _bags_of(samples: Sequence[Sample], phase: str, values: Mapping[str, Sequenc
 
 
 def _joined(regions: Sequence[npt.NDArray[np.float16] | StoredRegion]) -> npt.NDArray[np.float16]:
-    """The pictures of regions of one shape, one region after the other; each is read in its turn."""
+    """The pictures of regions of one shape, read one region at a time."""
     if len(shapes := {region.shape[1:] for region in regions}) > 1:
         raise ValueError(f"pictures of the shapes {sorted(shapes)} cannot be joined")
     images = np.empty((sum(map(len, regions)), *regions[0].shape[1:]), np.float16)

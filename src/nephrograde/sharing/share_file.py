@@ -203,7 +203,7 @@ def _members_of(path: Path) -> dict[str, bytes]:
         raise ShareError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from None
     except ArchiveRefused:
         raise ShareError(
-            f"{path} was not written by `nephrograde share`: it is no zip archive, or was damaged. {_AGAIN}"
+            f"{path} was not written by `nephrograde share`: it is not a zip archive, or is damaged. {_AGAIN}"
         ) from None
     if _zipped(members) != raw:
         raise _refused(path, "the archive itself was changed")

@@ -40,7 +40,7 @@ _REASONS = {
     Reason.ONE_GRADE: "patients of one grade only",
     Reason.NOT_CONVERGED: "the logistic model did not converge",
     Reason.PREDICTIONS_ALIKE: "all predictions are alike",
-    Reason.SEPARATED: "the predictions part the grades without error, and the slope is infinite",
+    Reason.SEPARATED: "the predictions separate the grades without error, and the slope is infinite",
 }
 
 

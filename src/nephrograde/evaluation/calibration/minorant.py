@@ -94,7 +94,7 @@ class _Lines:
 def _lower_hull(x: FloatVector, y: FloatVector) -> list[tuple[float, float]]:
     """The corners of the lower hull of points from left to right.
 
-    A point that does not lie below the line between its neighbours is no corner, whichever of them are corners, so all
+    A point that does not lie below the line between its neighbours is not a corner, whether or not they are, so all
     such points are removed at once, again and again, until few are left or few are removed.
     """
     while x.size > _FEW:

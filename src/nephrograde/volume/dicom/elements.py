@@ -37,8 +37,6 @@ _DEEPEST = 16
 _MOST_ITEMS = 100_000
 _INFLATED_BYTES = 16 * 2**20
 _MOST_FURTHER = 256
-
-
 PIXEL_DATA = 0x7FE00010
 
 
@@ -124,7 +122,7 @@ def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool, walk: list[Hea
         data: The file, or its first bytes.
         wanted: Tags as numbers, ``0x00100020`` for (0010,0020).
         is_whole: ``data`` is all of the file.
-        walk: Takes up every head that was looked at.
+        walk: Every head that was read is added to it.
 
     Returns:
         The elements, with values as in the file; nothing is decoded.
@@ -179,7 +177,7 @@ def find_further(
         tag: The element.
         end: Where the header was read to, from :func:`find_elements`.
         most: How many elements to look at.
-        walk: Takes up every head that was looked at.
+        walk: Every head that was read is added to it.
 
     Returns:
         Where its value lies; None if it is not there, or behind a value of undefined length.

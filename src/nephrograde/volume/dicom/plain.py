@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from nephrograde.volume.dicom.one_slice import Slice
 
 _TRAILING_PADDING = 0xFFFCFFFC
-_UNKNOWN = (0, 0)
+_NOT_SOUGHT = (0, 0)
+"""Returned of a slice in float32, whose extremes are not used."""
 _SYNTAXES = frozenset({IMPLICIT, EXPLICIT})
 
 
@@ -92,7 +93,7 @@ def _read(one: Slice, plane: npt.NDArray[Any], scratch: npt.NDArray[np.int16]) -
         if stored is plane:
             return rescale_in_place(plane, one, scratch)
         plane[:] = rescaled(significant_in_place(stored, one.form), one)
-        return _UNKNOWN
+        return _NOT_SOUGHT
     return None
 
 

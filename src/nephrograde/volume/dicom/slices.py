@@ -67,7 +67,7 @@ def find_slices(files: Iterable[SourceFile]) -> FoundSlices:
     """Read the headers of files and list the slices in them.
 
     Args:
-        files: In any order; what is no DICOM and what is no slice is passed over.
+        files: In any order; what is not DICOM or not a slice is passed over.
 
     Returns:
         At least one slice, and at most one unreadable file in ``SLICES_PER_LOST`` slices.
@@ -141,7 +141,7 @@ def _read(file: SourceFile, layouts: Layouts, describing: Describing) -> tuple[l
 
 def _opened(file: SourceFile, layouts: Layouts) -> tuple[Entries | None, int]:
     """Return the header, as far as it goes, None if the file is not DICOM and need not be; and the size of the file."""
-    what = "is no DICOM file"
+    what = "is not a DICOM file"
     with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time
         n_bytes = os.fstat(stream.fileno()).st_size
         if n_bytes == 0:

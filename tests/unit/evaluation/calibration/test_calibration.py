@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Z = 1.959963984540054
 MEASURES: list[Callable[..., Estimate]] = [brier, calibration_intercept, calibration_slope, expected_calibration_error]
 ONE_GRADE = "not computed: patients of one grade only"
-PARTED = "not computed: the predictions part the grades without error, and the slope is infinite"
+SEPARATED = "not computed: the predictions separate the grades without error, and the slope is infinite"
 
 
 def drawn(n: int, *, slope: float = 1.0, shift: float = 0.0, seed: int = 4) -> tuple[Any, Any]:
@@ -156,10 +156,10 @@ def test_intercept_of_calls_like_0_and_1_is_the_root_of_its_equation(p_high: lis
         ([0.2], [0], ONE_GRADE),
         ([0.5] * 6, [0, 1] * 3, "not computed: all predictions are alike"),
         ([0.0, 1e-9, 0.0, 1e-8], [0, 1, 1, 0], "not computed: all predictions are alike"),
-        ([0.2, 0.8], [0, 1], PARTED),
-        ([0.2, 0.8], [1, 0], PARTED),
-        ([0.1, 0.2, 0.3, 0.3, 0.4], [0, 0, 0, 1, 1], PARTED),
-        ([0.1, 0.2, 0.3, 0.3, 0.4], [1, 1, 1, 0, 0], PARTED),
+        ([0.2, 0.8], [0, 1], SEPARATED),
+        ([0.2, 0.8], [1, 0], SEPARATED),
+        ([0.1, 0.2, 0.3, 0.3, 0.4], [0, 0, 0, 1, 1], SEPARATED),
+        ([0.1, 0.2, 0.3, 0.3, 0.4], [1, 1, 1, 0, 0], SEPARATED),
     ],
 )
 def test_a_slope_that_does_not_exist_has_a_reason_and_no_curve(
@@ -297,7 +297,7 @@ def test_five_knots_follow_a_bend_that_a_line_misses() -> None:
 
 
 def test_where_the_spline_has_no_finite_fit_a_line_takes_its_place() -> None:
-    # High grade at both ends only: a curve can part the grades, a line cannot.
+    # High grade at both ends only: a curve can separate the grades, a line cannot.
     p_high, truths = np.linspace(0.05, 0.95, 20), [1] * 5 + [0] * 10 + [1] * 5
     points = curve(p_high, truths)
     assert {round(p.observed, 6) for p in points} == {0.5}

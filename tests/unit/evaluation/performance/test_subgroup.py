@@ -148,12 +148,12 @@ def test_parts_of_one_grade_or_without_variance_have_no_part_in_the_test() -> No
     truths = np.array([0, 1, 0, 1, 0, 0, 0, 1, 1, 0, 1, 1], dtype=bool)
     p_high = np.array([0.2, 0.6, 0.7, 0.8, 0.1, 0.2, 0.1, 0.9, 0.8, 0.5, 0.5, 0.5])
     patients = ModelScores(tuple("ABCDEFGHIJKL"), truths, p_high)
-    texts = ["overlap"] * 4 + ["one grade"] * 2 + ["parted"] * 3 + ["tied"] * 3
+    texts = ["overlap"] * 4 + ["one grade"] * 2 + ["separated"] * 3 + ["tied"] * 3
     rows = {row.group: row for row in estimated(patients, {"centre": texts})}
     assert rows["one grade"].method == f"not computed: patients of one grade only; {NO_TEST}"
     assert math.isnan(rows["one grade"].auc)
-    assert rows["parted"].auc == 1.0
-    assert rows["parted"].caution is Caution.TOO_FEW
+    assert rows["separated"].auc == 1.0
+    assert rows["separated"].caution is Caution.TOO_FEW
     assert rows["tied"].auc == 0.5
     assert math.isnan(rows["tied"].low)
     assert all(math.isnan(row.p_interaction) and row.method.endswith(NO_TEST) for row in rows.values())

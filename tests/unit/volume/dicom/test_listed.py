@@ -82,7 +82,7 @@ def test_messages_count_the_files_and_do_not_name_them(tmp_path: Path, paths: li
     paths[2].write_bytes(paths[2].read_bytes()[:-40])
     assert _code_of(_list(tmp_path / "a.series", lines)) == "file-truncated"
     paths[2].write_bytes(b"no DICOM" * 40)
-    with pytest.raises(VolumeError, match="file 3 of the list: is no DICOM file"):
+    with pytest.raises(VolumeError, match="file 3 of the list: is not a DICOM file"):
         read_stored(_list(tmp_path / "a.series", lines))
     if os.name == "posix":
         assert _code_of(_list(tmp_path / "a.series", [*lines, "王小东" * 100])) in {"file-missing", "file-unreadable"}
