@@ -75,7 +75,8 @@ class Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._may_start = False
+        with self._lock:  # a process that is being started is among those that are ended
+            self._may_start = False
         try:
             for helper in self._started:
                 helper.give_up_starting()
