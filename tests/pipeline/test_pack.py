@@ -182,7 +182,7 @@ def test_packages_that_are_not_installed_are_named(packed, tiny_run_dir, tmp_pat
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(GraderError, match=r"nephrograde\[grader\]"):
         scorer.score(np.zeros((1, 1, 32, 32), np.float16))
-    for name in [name for name in sys.modules if name.startswith("nephrograde.export.onnx_")]:
+    for name in [name for name in sys.modules if name.startswith("nephrograde.export.onnx.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(GraderError, match=r"nephrograde\[pack\]"):
