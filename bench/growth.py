@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import re
@@ -230,13 +231,13 @@ def timed(make: Callable[[], object]) -> dict[str, float]:
 
 
 def growth(costs: dict[int, float]) -> float:
-    """Cost of one more patient between the two largest sizes, divided by that between the smaller ones; else 0.
+    """Cost of one more patient between the two largest sizes, divided by that between the smaller ones.
 
-    Smaller differences than ``NOISE_S`` count as that.
+    NaN with fewer than three sizes. Smaller differences than ``NOISE_S`` count as that.
     """
     sizes = sorted(costs)
     if len(sizes) < 3:
-        return 0.0
+        return math.nan
     first, before, last = sizes[0], sizes[-2], sizes[-1]
     small = max(costs[before] - costs[first], NOISE_S) / (before - first)
     return (costs[last] - costs[before]) / (last - before) / small
@@ -251,16 +252,20 @@ def print_stages(found: dict[str, dict[int, dict[str, float]]], sizes: list[int]
     for stage, by_size in found.items():
         cells = [f"{by_size[size]['cpu_s']:.1f} s, {by_size[size]['mib']:.0f} MiB" for size in sizes]
         grown = growth({size: one["cpu_s"] for size, one in by_size.items()})
-        wider = by_size[sizes[-1]]["mib"] / by_size[sizes[-2]]["mib"] if len(sizes) > 1 else 1.0
+        wider = by_size[sizes[-1]]["mib"] / by_size[sizes[-2]]["mib"] if len(sizes) > 1 else math.nan
         each = (
             1000 * (by_size[sizes[-1]]["cpu_s"] - by_size[sizes[-2]]["cpu_s"]) / (sizes[-1] - sizes[-2])
             if len(sizes) > 1
             else 1000 * by_size[sizes[-1]]["cpu_s"] / sizes[-1]
         )
-        print(f"| {stage} | {' | '.join(cells)} | {each:.1f} | {grown:.2f} | {wider:.2f} |")
+        print(f"| {stage} | {' | '.join(cells)} | {each:.1f} | {_times(grown)} | {_times(wider)} |")
         missed += [f"{stage}: {grown:.2f} times as long for one more patient"] * (grown > FLAT)
         missed += [f"{stage}: {wider:.2f} times the memory"] * (wider > FLAT)
     return missed
+
+
+def _times(ratio: float) -> str:
+    return "–" if math.isnan(ratio) else f"{ratio:.2f}"
 
 
 def main() -> int:
