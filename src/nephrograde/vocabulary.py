@@ -12,18 +12,19 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
-import numpy as np
-import numpy.typing as npt
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
+    VolumeArray: TypeAlias = Annotated[npt.NDArray[Any], "x y z"]
+    MaskArray: TypeAlias = Annotated[npt.NDArray[np.bool_], "x y z"]
+    FloatVector: TypeAlias = Annotated[npt.NDArray[np.float64], "patient"]
+    BoolVector: TypeAlias = Annotated[npt.NDArray[np.bool_], "patient"]
+
 RESEARCH_USE_ONLY = "Research use only: not a medical device, no clinical decision may rest on it."
 
-VolumeArray: TypeAlias = Annotated[npt.NDArray[Any], "x y z"]
-MaskArray: TypeAlias = Annotated[npt.NDArray[np.bool_], "x y z"]
-FloatVector: TypeAlias = Annotated[npt.NDArray[np.float64], "patient"]
-BoolVector: TypeAlias = Annotated[npt.NDArray[np.bool_], "patient"]
 Triple: TypeAlias = tuple[float, float, float]
 
 KNOWN_PHASES = {

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from nephrograde.report.text.language import LANGUAGES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
@@ -29,8 +31,6 @@ _SEVERAL = {
 }
 """Options that may be repeated, for the phases of a model: the name and kind of their values."""
 _ONCE = {"--model": "model", "--outside": "outside", "--lang": "lang"}
-_LANGUAGES = ("en", "zh")
-"""Written again, because the module of languages imports NumPy, which reading a grader file need not wait for."""
 _PIPE_CLOSED = 1
 """Exit code, as of typer."""
 
@@ -79,7 +79,7 @@ def read_plainly(given: Sequence[str]) -> Plain | None:
             options[_ONCE[word]] = value
         else:
             return None
-    if len(paths) < 2 or not paths[0].is_file() or options.get("lang", "en") not in _LANGUAGES:
+    if len(paths) < 2 or not paths[0].is_file() or options.get("lang", "en") not in LANGUAGES:
         return None
     return Plain(paths[0], paths[1:], options.pop("model", None), options)
 
