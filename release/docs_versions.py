@@ -27,7 +27,7 @@ from release.version_bar import DEVELOPMENT, Edition, assemble
 
 ROOT = Path(__file__).resolve().parents[1]
 _LISTED = 10  # problems that are printed
-_TAG = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+_TAG = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
 class BuildError(Exception):
