@@ -39,9 +39,8 @@ def check_answers(address: str) -> None:
             if os.environ.get("RAY_USE_TLS", "0").lower() in {"1", "true"} or _speaks_http2(connection):
                 return
     except (OSError, UnicodeError) as error:  # a name with an empty or a too long part
-        told = getattr(error, "strerror", None) or (
-            "no answer within 5 s" if isinstance(error, OSError) else str(error)
-        )
+        silent = f"no answer within {_WAIT_S:g} s"
+        told = getattr(error, "strerror", None) or (silent if isinstance(error, OSError) else str(error))
         raise _refused(address, f"nothing answers there ({told})") from None
     raise _refused(address, "what listens there does not answer as Ray does")
 

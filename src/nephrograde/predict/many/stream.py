@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import GraderError, WriteError
 from nephrograde.predict.many.outcome import PatientGrading, failure_of
 from nephrograde.predict.many.patient import inputs_sha256
-from nephrograde.threads import one_processor_each
+from nephrograde.threads import one_processor_each, usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -70,7 +69,7 @@ def stream(
         except Exception as error:  # noqa: BLE001 (whatever is wrong with one scan, the others are graded)
             return replace(own, failure=failure_of(error, patient.image))
 
-    n_workers = workers or min(os.cpu_count() or 1, MOST_WORKERS)
+    n_workers = workers or min(usable_processors(), MOST_WORKERS)
     pool = ThreadPoolExecutor(n_workers, thread_name_prefix="nephrograde-grade")
     rest = iter(patients)
     waiting: deque[Future[PatientGrading]] = deque()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -25,6 +24,7 @@ from nephrograde.sources.scan.store import about_catalogue
 from nephrograde.sources.scan.tables import write_skipped, write_tables
 from nephrograde.sources.scan.tally import ScanResult, Tally
 from nephrograde.staging import staged
+from nephrograde.threads import usable_processors
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN, PhaseAnswer
 from nephrograde.volume.phase.recognise import recognise_phases
 
@@ -264,7 +264,7 @@ def _is_wanted(choice: Choice, scan: _Scan) -> bool:
 
 
 def _look_at(headers: Sequence[SeriesHeader], scan: _Scan) -> dict[str, SeriesLook]:
-    readers = min(scan.settings.workers or os.cpu_count() or 1, _MOST_READERS)
+    readers = min(scan.settings.workers or usable_processors(), _MOST_READERS)
     organs: dict[str, Path] = {}
     if scan.settings.organs_dir is not None:
         for header in headers:

@@ -8,7 +8,6 @@ tumour. Nothing clinical follows from it, and every file that is written says "s
 
 from __future__ import annotations
 
-import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from nephrograde.replacement import remove_leftovers, remove_ours, replaced, rep
 from nephrograde.sources.synthetic.patients import draw_patients
 from nephrograde.sources.synthetic.scan_files import write_dicom, write_nifti, write_nifti_mask
 from nephrograde.sources.synthetic.scanner import draw_body, scan_patient
+from nephrograde.threads import usable_processors
 from nephrograde.volume.phase.evidence import PHASES
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def write_cohort(
     for _ in range(len(patients) - len(missing)):
         advance()
     # Threads are enough: NumPy, zlib and SimpleITK release the interpreter lock while they work.
-    pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(workers or usable_processors())
     try:
         for _ in pool.map(partial(_write_patient, target_dir, settings), missing):
             advance()
