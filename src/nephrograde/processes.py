@@ -76,10 +76,21 @@ def hire(serve: Callable[..., None], *given: object, name: str, environment: Map
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, *given), daemon=True, name=name)
-    with _STARTING, _unreached_by_interrupts(), _without_script(), _with_variables(environment or {}):
+    with starting(environment):
         process.start()
     theirs.close()
     return Hired(process, ours)
+
+
+@contextmanager
+def starting(environment: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Start processes in the block that do not run the user's script, and leave Ctrl-C to this process.
+
+    Args:
+        environment: Variables that they have unless they are set already.
+    """
+    with _STARTING, _unreached_by_interrupts(), _without_script(), _with_variables(environment or {}):
+        yield
 
 
 def begin_serving() -> None:

@@ -7,24 +7,24 @@ files in flight is limited so that memory use does not grow with the folder.
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
-import threading
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import InputError, Problem
+from nephrograde.processes import begin_serving, starting
 from nephrograde.sources.scan.archive import Looked, look_into
 from nephrograde.sources.scan.headers import Refused, read_header
 from nephrograde.sources.scan.stacks import describe_stack, lacks_slices, separate_stacks
 from nephrograde.sources.scan.store import Skipped, Store, about_catalogue
 from nephrograde.sources.scan.tree import UNREADABLE, FoundFile, walk_files
+from nephrograde.threads import usable_processors
 from nephrograde.volume.dicom.archive import (
     MEMBER_SEPARATOR,
     UNLISTABLE,
@@ -233,7 +233,7 @@ def catalogue(
             own = [catalogue_path, catalogue_path.with_name(f"{catalogue_path.name}-journal")]
             found = walk_files(folder, leave_out=own)
             reading = _Reading(store, folder, advance, chunk_files=chunks[0], chunk_members=chunks[1])
-            reading.run(found, workers or os.cpu_count() or 1)
+            reading.run(found, workers or usable_processors())
             store.forget_unseen()
     except BaseException:
         with suppress(sqlite3.DatabaseError):  # the first failure is the one to report
@@ -346,8 +346,8 @@ def _pool(workers: int, chunk_files: int) -> Iterator[Callable[[str, list[_Piece
         nonlocal pool
         if workers > 1 and (pool or len(pieces) == chunk_files or pieces[0].stop is not None):
             # Forked processes would inherit locks held by threads that they do not have.
-            pool = pool or ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker)
-            with suppress(BrokenProcessPool):
+            pool = pool or ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=begin_serving)
+            with starting(), suppress(BrokenProcessPool):  # with each chunk, a process may be started
                 return pool.submit(_read_pieces, folder, pieces)
         done: Future[list[_Answer]] = Future()
         done.set_result(_read_pieces(folder, pieces))
@@ -358,19 +358,6 @@ def _pool(workers: int, chunk_files: int) -> Iterator[Callable[[str, list[_Piece
     finally:
         if pool:
             pool.shutdown(cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, and exit with the parent even if it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)
 
 
 def _read_pieces(folder: str, pieces: list[_Piece]) -> list[_Answer]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nephrograde.report.text.language import Language
     from nephrograde.web.grading.limits import Limits
     from nephrograde.web.grading.room import Room
-    from nephrograde.web.grading.workers import Crew
+    from nephrograde.web.grading.workers import JobQueue
 
 _EACH_S = 10.0
 """How often is looked for what has expired."""
@@ -86,16 +86,16 @@ class Held:
 
 
 class Desk:
-    """Uploads and answers by user; their files are in the room, and the work is done by the crew.
+    """Uploads and answers by user; their files are in the room, and the work is done by the processes of a queue.
 
     Args:
         room: Where the files are.
-        crew: Who reads and grades.
+        jobs: The queue of what is to be read and graded.
         limits: How much is kept, and for how long.
     """
 
-    def __init__(self, room: Room, crew: Crew, limits: Limits) -> None:
-        self.room, self.crew, self.limits = room, crew, limits
+    def __init__(self, room: Room, jobs: JobQueue, limits: Limits) -> None:
+        self.room, self.jobs, self.limits = room, jobs, limits
         self._scans: OrderedDict[str, Held] = OrderedDict()
         self._gradings: OrderedDict[str, Held] = OrderedDict()
         self._turn = threading.RLock()
@@ -106,7 +106,7 @@ class Desk:
     def close(self) -> None:
         """End all work, and remove every file."""
         self._is_closing.set()
-        self.crew.close()
+        self.jobs.close()
         self.room.close()
 
     # ---- uploads
@@ -161,7 +161,7 @@ class Desk:
         Args:
             held: The upload.
         """
-        self.crew.give_place(held.owner)
+        self.jobs.give_place(held.owner)
         with self._turn:
             self._scans.pop(held.id, None)
             self._drop(held)
@@ -313,16 +313,16 @@ class Desk:
                 printed.set_result(path)
 
         order = {"folder": str(held.folder), "language": language, **held.facts}
-        self.crew.take_place(owner)
-        self.crew.submit(Job(owner, "print", lambda: order, ended))
+        self.jobs.take_place(owner)
+        self.jobs.submit(Job(owner, "print", lambda: order, ended))
 
     # ---- all
 
     def _begin(self, owner: str, n_bytes: int) -> Held:
         """Take a place in the queue, room and a folder: all of them, or none."""
         with ExitStack() as taken:
-            self.crew.take_place(owner)
-            taken.callback(self.crew.give_place, owner)
+            self.jobs.take_place(owner)
+            taken.callback(self.jobs.give_place, owner)
             self.room.reserve(owner, n_bytes)
             taken.callback(self.room.release, owner, n_bytes)
             try:
@@ -362,7 +362,7 @@ class Desk:
                 after()
 
         held.job = Job(held.owner, what, order, ended)
-        self.crew.submit(held.job)
+        self.jobs.submit(held.job)
 
     def _remove(self, among: OrderedDict[str, Held], held: Held) -> None:
         with self._turn:
@@ -372,7 +372,7 @@ class Desk:
             if job is None and not held.users:
                 self._drop(held)
         if job is not None:
-            self.crew.cancel(job)
+            self.jobs.cancel(job)
 
     def _drop(self, held: Held) -> None:
         """Remove the files of what nobody needs any longer."""

@@ -43,7 +43,7 @@ def progress_of(desk: Desk, held: Held) -> dict[str, Any]:
     job = held.job
     if job is not None:
         state = job.step or "working" if job.is_working else "waiting"
-        return {"state": "working" if job.is_working else "waiting", "step": state, "ahead": desk.crew.ahead(job)}
+        return {"state": "working" if job.is_working else "waiting", "step": state, "ahead": desk.jobs.ahead(job)}
     if held.refusal is not None:
         return {"state": "refused", "step": "", "ahead": 0, **held.refusal.content}
     state = "done" if held.is_ready else "receiving"

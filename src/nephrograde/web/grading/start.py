@@ -11,7 +11,7 @@ from nephrograde.web.grading.limits import Limits
 from nephrograde.web.grading.models import read_models
 from nephrograde.web.grading.room import Room
 from nephrograde.web.grading.worker import work
-from nephrograde.web.grading.workers import Crew
+from nephrograde.web.grading.workers import JobQueue
 from nephrograde.web.listening import AppServer, open_socket
 from nephrograde.web.security import Access
 
@@ -43,9 +43,9 @@ def opened_desk(
     paths = {name: str(model.path) for name, model in models.items()}
     temporary_dir = room.folder / "temporary"
     temporary_dir.mkdir(mode=0o700)
-    crew = Crew(work, (paths, limits.worker_bytes, str(temporary_dir)), limits)
-    crew.start()
-    desk = Desk(room, crew, limits)
+    jobs = JobQueue(work, (paths, limits.worker_bytes, str(temporary_dir)), limits)
+    jobs.start()
+    desk = Desk(room, jobs, limits)
     try:
         yield desk
     finally:

@@ -6,17 +6,15 @@ A fault of a library, or a scan that needs too much memory, ends this process an
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import signal
 import sys
 import tempfile
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import NephrogradeError
+from nephrograde.processes import begin_serving
 from nephrograde.web.grading.refusal import Refusal, failed, is_disk_full, no_room
 
 if TYPE_CHECKING:
@@ -35,8 +33,7 @@ def work(line: Connection, graders: Mapping[str, str], memory_bytes: int, tempor
         memory_bytes: How much memory this process may use, where the system can limit it.
         temporary_dir: Where what is unpacked for a moment lies: it goes with the room.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the server, which ends this process
-    threading.Thread(target=_end_with_server, daemon=True).start()
+    begin_serving()
     os.umask(0o077)
     os.environ["TMPDIR"] = tempfile.tempdir = temporary_dir
     _silence()
@@ -81,13 +78,6 @@ def _done(graders: Any, order: Mapping[str, Any], step: Callable[[str], None]) -
     if order["what"] == "open":
         return open_upload(Path(order["path"]), room_bytes=order["room_bytes"], step=step)
     return grade(graders, order, step=step) if order["what"] == "grade" else print_report(order)
-
-
-def _end_with_server() -> None:
-    server = multiprocessing.parent_process()
-    if server is not None:
-        server.join()
-        os._exit(1)
 
 
 def _silence() -> None:

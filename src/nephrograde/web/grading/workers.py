@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import threading
 import time
 from collections import Counter, deque
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
+from nephrograde.processes import hire
 from nephrograde.web.grading.refusal import Refusal, failed
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Worker:
 
 
 @dataclass(slots=True, eq=False)
-class Crew:
+class JobQueue:
     """Some processes, and the jobs that wait for them.
 
     Attributes:
@@ -192,12 +192,7 @@ class Crew:
     def _hire(self, old: Worker | None) -> Worker:
         if old is not None:
             old.end()
-        context = multiprocessing.get_context("spawn")
-        line, theirs = context.Pipe()
-        process = context.Process(target=self.work, args=(theirs, *self.arguments), daemon=True)
-        process.start()
-        theirs.close()
-        return Worker(process, line)
+        return Worker(*hire(self.work, *self.arguments, name="nephrograde-grading"))
 
     def _next(self) -> Job | None:
         """The next job; those of a user wait for nobody who has more of them under way."""

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from functools import partial
 
 import pytest
 
@@ -142,18 +143,28 @@ def test_several_processes_find_what_one_does(tmp_path, write_stack):
 
 
 @pytest.mark.slow
-def test_where_no_process_can_be_started_the_files_are_read_all_the_same(tmp_path, write_stack):
+def test_where_no_process_can_be_started_the_files_are_read_all_the_same(tmp_path, write_stack, monkeypatch):
+    write_stack(tmp_path / "x", range(50))
+    monkeypatch.setattr("nephrograde.sources.scan.catalogue.begin_serving", partial(os._exit, 1))
+    with catalogue(tmp_path / "x", tmp_path / "held.sqlite", workers=2, chunks=(20, 2000)) as held:
+        assert held.n_files == 50
+
+
+@pytest.mark.slow
+def test_processes_do_not_run_the_script_again(tmp_path, write_stack):
     write_stack(tmp_path / "x", range(50))
     script = f"""
+from functools import partial
 from pathlib import Path
 from nephrograde.sources.scan.catalogue import catalogue
+print("begun")
 folder, held_path = Path({str(tmp_path / "x")!r}), Path({str(tmp_path / "held.sqlite")!r})
 with catalogue(folder, held_path, workers=2, chunks=(20, 2000)) as held:
     print(held.n_files)
 """
     (tmp_path / "no_guard.py").write_text(script, encoding="utf-8")
     answer = subprocess.run([sys.executable, str(tmp_path / "no_guard.py")], capture_output=True, text=True, check=True)
-    assert answer.stdout.split() == ["50"]
+    assert (answer.stdout.split(), answer.stderr) == (["begun", "50"], "")
 
 
 def test_acquisitions_of_one_place_become_parts_with_files_of_their_own(tmp_path, write_stack):

@@ -46,7 +46,7 @@ def test_forged_cookie_names_nobody(visit, nifti, tmp_path):
 
 def busy_process(desk, *, patience_s=30):
     until = time.monotonic() + patience_s
-    while not (running := list(desk.crew._running.values())):
+    while not (running := list(desk.jobs._running.values())):
         assert time.monotonic() < until
         time.sleep(0.005)
     return running[0][1].process.pid
@@ -86,8 +86,8 @@ def test_fault_of_the_server_ends_one_job_only(served, visit, nifti, tmp_path):
         raise RuntimeError
 
     for _ in range(2):
-        desk.crew.take_place("somebody")
-        desk.crew.submit(Job("somebody", "print", lambda: nothing["no such key"], told_badly))
+        desk.jobs.take_place("somebody")
+        desk.jobs.submit(Job("somebody", "print", lambda: nothing["no such key"], told_badly))
     assert visit().upload(nifti(tmp_path))[1].status_code == 200
     assert answers == ["failed", "failed"]
 
