@@ -82,13 +82,12 @@ def test_the_module_is_the_command():
 
 @pytest.mark.parametrize(("words", "code"), [(("predict",), 2), (("doctor",), 1)])
 def test_a_package_without_which_no_command_starts_is_named_without_a_traceback(tmp_path, words, code):
-    (tmp_path / "numpy").mkdir()
-    (tmp_path / "numpy" / "__init__.py").write_text("raise RuntimeError('built for another Python')", encoding="utf-8")
+    (tmp_path / "typer.py").write_text("raise RuntimeError('built for another Python')", encoding="utf-8")
     start = "import sys; sys.path.insert(0, sys.argv.pop(1)); from nephrograde.__main__ import start; start()"
     process = ended(str(tmp_path), *words, code=start)
     assert process.returncode == code
-    assert process.stderr.startswith("nephrograde: numpy: RuntimeError: built for another Python\n")
-    assert "pip install --force-reinstall numpy" in process.stderr
+    assert process.stderr.startswith("nephrograde: typer: RuntimeError: built for another Python\n")
+    assert "pip install --force-reinstall typer" in process.stderr
     assert "Traceback" not in process.stderr
     assert "Traceback" in ended(str(tmp_path), *words, "--debug", code=start).stderr
 
