@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
 
@@ -17,7 +18,7 @@ from nephrograde.processes import Failed, begin_serving, end_serving, failure, h
 from nephrograde.threads import one_processor_each, usable_processors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
     from multiprocessing.connection import Connection
 
@@ -30,6 +31,8 @@ PAYS_FROM_S = 1.0
 """A process is started for each such share of the work that is left, in seconds of one processor."""
 _STARTS_WITHIN_S = 10.0
 """A thread waits so long for its process; then it goes on by itself until the process is there."""
+_AHEAD = 256
+"""So many pieces wait or are done before the next result is asked for; a piece that waits takes 2 KiB of memory."""
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 _ENDED = (EOFError, OSError)
 """What a connection raises if the process at its other end has ended."""
@@ -48,7 +51,7 @@ class Crew:
     thread does the piece again itself. On leaving the block, pieces that have not begun are dropped, as after Ctrl-C.
 
     >>> with Crew() as crew:
-    ...     [one.result() for one in [crew.submit(divmod, 7, 2), crew.submit(divmod, 9, 2)]]
+    ...     list(crew.each(divmod, [(7, 2), (9, 2)]))
     [(3, 1), (4, 1)]
     """
 
@@ -99,9 +102,31 @@ class Crew:
         Returns:
             Its result, which can be pickled, or its error.
         """
-        with self._lock:
-            self._left += 1
+        self._expect(1)
         return self._pool.submit(self._do, work, given, named)
+
+    def each(self, work: Callable[..., _Result], pieces: Sequence[tuple[Any, ...]]) -> Iterator[_Result]:
+        """Have the same work done for each of several arguments; memory does not depend on their number.
+
+        Args:
+            work: As of :meth:`submit`.
+            pieces: The arguments of each.
+
+        Yields:
+            The results, in the order of the pieces. The error of one that failed is raised in its place.
+        """
+        self._expect(len(pieces))
+        begun: deque[Future[_Result]] = deque()
+        for given in pieces:
+            begun.append(self._pool.submit(self._do, work, given, {}))
+            if len(begun) == _AHEAD:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+
+    def _expect(self, count: int) -> None:
+        with self._lock:
+            self._left += count
 
     def _do(self, work: Callable[..., _Result], given: tuple[Any, ...], named: dict[str, Any]) -> _Result:
         try:

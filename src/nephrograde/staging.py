@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError, about_writing
 from nephrograde.files import read_json, sha256_of, write_json
-from nephrograde.replacement import WAITING, discard
+from nephrograde.replacement import WAITING, discard, temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def staged(*indexes: Index) -> Iterator[None]:
         yield
         _INDEXES.get().extend(indexes)
         return
-    waiting: dict[Path, Path] = {}
+    waiting: dict[str, None] = {}
     collected: list[Index] = []
     tokens = WAITING.set(waiting), _INDEXES.set(collected)
     try:
@@ -97,36 +97,37 @@ REPLACES = "replaces"
 """The key of an index under which an unfinished replacement names the earlier files."""
 
 
-def _commit(waiting: Mapping[Path, Path], indexes: Iterable[Index]) -> None:
+def _commit(waiting: Collection[str], indexes: Iterable[Index]) -> None:
     contents = [(index, {**index.content, **_digests(index, waiting, of_new=True)}) for index in indexes]
     if _is_unchanged(waiting, contents):
         return
     for index, content in contents:
         write_json(index.path, {**content, REPLACES: _digests(index, waiting, of_new=False)})
-    for target_path, temporary_path in waiting.items():
+    for target_path in map(Path, waiting):
+        temporary_path = temporary_beside(target_path)
         with about_writing(target_path, temporary_path=temporary_path):
             temporary_path.replace(target_path)
     for index, content in contents:
         write_json(index.path, content)
 
 
-def _is_unchanged(waiting: Mapping[Path, Path], contents: Iterable[tuple[Index, Mapping[str, object]]]) -> bool:
+def _is_unchanged(waiting: Collection[str], contents: Iterable[tuple[Index, Mapping[str, object]]]) -> bool:
     """Whether the files of a block are there already, with the same bytes, and so are their indexes."""
-    pairs = waiting.items()
-    if not all(target.is_file() and sha256_of(target) == sha256_of(temporary) for target, temporary in pairs):
+    targets = map(Path, waiting)
+    if not all(path.is_file() and sha256_of(path) == sha256_of(temporary_beside(path)) for path in targets):
         return False
     with suppress(RunError):  # missing or damaged
         return all(read_json(index.path) == content for index, content in contents)
     return False
 
 
-def _digests(index: Index, waiting: Mapping[Path, Path], *, of_new: bool) -> dict[str, str]:
+def _digests(index: Index, waiting: Collection[str], *, of_new: bool) -> dict[str, str]:
     """SHA-256 by name of the files of an index: as written in the block, or as they were before."""
-    paths = waiting if index.files is None else index.files
-    found = {path: waiting.get(path, path) if of_new else path for path in paths}
+    paths = map(Path, waiting) if index.files is None else index.files
+    found = {path: temporary_beside(path) if of_new and str(path) in waiting else path for path in paths}
     return {path.relative_to(index.below).as_posix(): sha256_of(now) for path, now in found.items() if now.is_file()}
 
 
-def _discard(waiting: Mapping[Path, Path]) -> None:
-    for temporary_path in waiting.values():
-        discard(temporary_path)
+def _discard(waiting: Iterable[str]) -> None:
+    for target in waiting:
+        discard(temporary_beside(Path(target)))

@@ -105,6 +105,28 @@ def test_short_work_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {process for _, process, *_ in done} == {os.getpid()}
 
 
+def test_each_begins_only_so_many_pieces_before_a_result_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nephrograde.crew._AHEAD", 4)
+    begun: list[int] = []
+    with Crew() as crew:
+        results = crew.each(begun.append, [(number,) for number in range(20)])
+        next(results)
+        crew.submit(int).result()  # whatever was handed to the threads before has begun
+        assert set(begun) <= set(range(4))
+        assert list(results) == [None] * 19
+    assert sorted(begun) == list(range(20))
+
+
+def test_each_returns_results_in_order_and_raises_an_error_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nephrograde.crew._AHEAD", 3)
+    with Crew() as crew:
+        assert list(crew.each(divmod, [(number, 3) for number in range(50)])) == [divmod(n, 3) for n in range(50)]
+        results = crew.each(divmod, [(7, 2), (7, 0), (9, 2)])
+        assert next(results) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            next(results)
+
+
 @pytest.mark.parametrize("most", [1, None])
 def test_one_at_a_time_starts_no_process(monkeypatch: pytest.MonkeyPatch, most: int | None) -> None:
     monkeypatch.setattr("nephrograde.crew.usable_processors", lambda: 1 if most is None else 2)

@@ -97,8 +97,8 @@ def check_quality(
     }
 
     with Crew(MOST_AT_ONCE, finished=advance) as crew:
-        futures = {key: crew.submit(_look_over, scan, study, folder) for key, scan in scans.items()}
-        found = {key: future.result() for key, future in futures.items()}
+        seen = crew.each(_look_over, [(scan, study, folder) for scan in scans.values()])
+        found = dict(zip(scans, seen, strict=True))
     quality = examine_cohort(
         cohort,
         study,

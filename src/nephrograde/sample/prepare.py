@@ -113,16 +113,13 @@ def prepare_patients(
     scans = [(case, case.scans[phase]) for case in cohort.cases for phase in cohort.phases if phase in case.scans]
 
     with Crew(workers, finished=advance) as crew:
-        futures = [crew.submit(preparing.scan, case, scan) for case, scan in scans]
-        records = [future.result() for future in futures]
+        records = list(crew.each(preparing.scan, scans))
         read = {
             (case.patient_id, scan.phase): record["inputs"] for (case, scan), record in zip(scans, records, strict=True)
         }
-        futures = [
-            crew.submit(preparing.early, case, arm, _of_patient(case, read)) for case, arm in _joined(cohort, study)
-        ]
+        together = [(case, arm, _of_patient(case, read)) for case, arm in _joined(cohort, study)]
         sizes = _sizes(records)
-        return records + [_with_size(future.result(), sizes) for future in futures]
+        return records + [_with_size(record, sizes) for record in crew.each(preparing.early, together)]
 
 
 def count_steps(cohort: Cohort, study: Study) -> int:
