@@ -109,7 +109,7 @@ class Crew:
         """Have the same work done for each of several arguments; memory does not depend on their number.
 
         Args:
-            work: As of :meth:`submit`.
+            work: As of :meth:`Crew.submit`.
             pieces: The arguments of each.
 
         Yields:
