@@ -17,7 +17,7 @@ from nephrograde.staging import staged
 from nephrograde.volume.finding import read_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.report.text.language import Language
@@ -46,13 +46,23 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class PatientEntry:
-    """One patient: the anchor on the page, the pictures by phase, and the findings, fatal ones first."""
+    """One patient: the anchor on the page, the rows of the scans, and the findings, fatal ones first."""
 
     anchor: str
     patient_id: str
-    grade: str
-    pictures: tuple[Picture, ...]
+    scans: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    quality_dir: Path
+
+    @property
+    def grade(self) -> str:
+        """In words; empty without a scan."""
+        return _grade(self.scans[0]) if self.scans else ""
+
+    @property
+    def pictures(self) -> Iterator[Picture]:
+        """The scan of each phase, put into words where the page needs it."""
+        return (_picture(row, self.quality_dir) for row in self.scans)
 
     @property
     def is_fatal(self) -> bool:
@@ -157,9 +167,9 @@ def _patients(scans: Sequence[Row], findings: Sequence[Finding], quality_dir: Pa
         PatientEntry(
             anchor=f"patient-{number}",
             patient_id=patient_id,
-            grade=_grade(own[0]) if own else "",
-            pictures=tuple(_picture(row, quality_dir) for row in own),
+            scans=tuple(own),
             findings=tuple(sorted(of_patient.get(patient_id, ()), key=lambda one: one.severity)),
+            quality_dir=quality_dir,
         )
         for number, (patient_id, own) in enumerate(rows.items(), start=1)
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from nephrograde.report.pages.page import picture_uri, write_rendered
@@ -61,8 +60,6 @@ class PatientBlock:
     masks: Mapping[str, SeriesLine]
     others: tuple[SeriesLine, ...]
     missing: tuple[str, ...]
-    is_first: bool
-    is_contradicted: bool
 
 
 def write_series_page(series_csv_path: Path, thumbs_dir: Path, page_path: Path, language: Language = "en") -> Path:
@@ -90,27 +87,30 @@ def write_series_page(series_csv_path: Path, thumbs_dir: Path, page_path: Path, 
 
 
 def _write(entries: Sequence[SeriesEntry], thumbs_dir: Path, page_path: Path, *, table: str) -> Path:
-    ordered = sorted(entries, key=_patient)
-    blocks = [_block(patient, list(members), thumbs_dir) for patient, members in groupby(ordered, key=_patient)]
-    blocks.sort(key=lambda block: (not block.is_contradicted, not block.is_first, block.patient_id))
+    of_patient: dict[str, list[SeriesEntry]] = {}
+    for entry in entries:
+        of_patient.setdefault(entry.patient_id, []).append(entry)
+    contradicted = {patient for patient, own in of_patient.items() if any(map(is_contradicted, own))}
+    first = {patient for patient, own in of_patient.items() if needs_review(own)}
+    order = sorted(of_patient, key=lambda patient: (patient not in contradicted, patient not in first, patient))
     is_synthetic = any("SYNTHETIC" in entry.description for entry in entries)
-    counts = Counter(line.phase for block in blocks for line in block.chosen)
-    reasons = Counter(line.kind for block in blocks for line in block.others)
-    contradicted = [block for block in blocks if block.is_contradicted]
-    first = [block for block in blocks if block.is_first]
-    leaves = divide(page_path, [block.patient_id for block in blocks])
+    counts = Counter(entry.phase for entry in entries if entry.is_chosen and not _is_mask(entry))
+    reasons = Counter(
+        kind_in_words(entry.reason) for patient in order for entry in of_patient[patient] if not entry.is_chosen
+    )
+    leaves = divide(page_path, order)
     with staged():
         for leaf in leaves:
             write_rendered(
                 "series.html.j2",
                 leaf.path,
                 is_synthetic=is_synthetic,
-                blocks=blocks[leaf.start : leaf.stop],
-                contradicted=contradicted[:LISTED],
-                first=first[:LISTED],
+                blocks=[_block(patient, of_patient[patient], thumbs_dir) for patient in order[leaf.start : leaf.stop]],
+                contradicted=[patient for patient in order if patient in contradicted][:LISTED],
+                first=[patient for patient in order if patient in first][:LISTED],
                 n_contradicted=len(contradicted),
                 n_first=len(first),
-                n_patients=len(blocks),
+                n_patients=len(order),
                 n_series=len(entries),
                 counts=[(phase_in_words(phase), phase, counts[phase]) for phase in PHASES],
                 reasons=reasons.most_common(),
@@ -122,8 +122,8 @@ def _write(entries: Sequence[SeriesEntry], thumbs_dir: Path, page_path: Path, *,
     return page_path
 
 
-def _patient(entry: SeriesEntry) -> str:
-    return entry.patient_id
+def _is_mask(entry: SeriesEntry) -> bool:
+    return entry.reason.code == "mask-taken"
 
 
 def _block(patient_id: str, entries: Sequence[SeriesEntry], thumbs_dir: Path) -> PatientBlock:
@@ -133,10 +133,9 @@ def _block(patient_id: str, entries: Sequence[SeriesEntry], thumbs_dir: Path) ->
         key=lambda line: PHASES.index(line.phase) if line.phase in PHASES else len(PHASES),
     )
     missing = tuple(phase for phase in PHASES[:3] if phase not in {line.phase for line in chosen})
-    contradicted = any(line.is_contradicted for line in lines)
     others = tuple(line for line in lines if not line.is_chosen)
     masks = {line.phase: line for line in lines if line.is_chosen and line.is_mask}
-    return PatientBlock(patient_id, tuple(chosen), masks, others, missing, needs_review(entries), contradicted)
+    return PatientBlock(patient_id, tuple(chosen), masks, others, missing)
 
 
 def _line(entry: SeriesEntry, thumbs_dir: Path) -> SeriesLine:
@@ -150,7 +149,7 @@ def _line(entry: SeriesEntry, thumbs_dir: Path) -> SeriesLine:
         kind=kind_in_words(entry.reason),
         detail=details_in_words(entry.reason, entry.grounds),
         is_chosen=entry.is_chosen,
-        is_mask=entry.reason.code == "mask-taken",
+        is_mask=_is_mask(entry),
         is_contradicted=is_contradicted(entry),
         is_unsure=is_unsure(entry),
         picture_paths=tuple(path for path in paths if path.parent == thumbs_dir and path.exists()),
@@ -184,7 +183,7 @@ def needs_review(entries: Sequence[SeriesEntry]) -> bool:
         entries: All series of the patient. If none of them is a CT series, there was nothing to choose from.
     """
     has_ct = any(entry.reason.code not in {"not-ct", *MASK_CODES} for entry in entries)
-    has_chosen = any(entry.is_chosen and entry.reason.code != "mask-taken" for entry in entries)
+    has_chosen = any(entry.is_chosen and not _is_mask(entry) for entry in entries)
     return has_ct and (not has_chosen or any(is_contradicted(entry) or is_unsure(entry) for entry in entries))
 
 
