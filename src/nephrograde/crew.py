@@ -10,21 +10,18 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from nephrograde.processes import Failed, begin_serving, end_serving, failure, hire
-from nephrograde.threads import one_processor_each, usable_processors
+from nephrograde.threads import in_order, one_processor_each, usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
     from multiprocessing.connection import Connection
 
     from nephrograde.processes import Hired
 
-_Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 PAYS_FROM_S = 1.0
@@ -32,7 +29,7 @@ PAYS_FROM_S = 1.0
 _STARTS_WITHIN_S = 10.0
 """A thread waits so long for its process; then it goes on by itself until the process is there."""
 _AHEAD = 256
-"""So many pieces wait or are done before the next result is asked for; a piece that waits takes 2 KiB of memory."""
+"""So many pieces are with the threads, or done, before the next result is asked for, as each takes memory."""
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 _ENDED = (EOFError, OSError)
 """What a connection raises if the process at its other end has ended."""
@@ -91,57 +88,35 @@ class Crew:
             for helper in self._started:
                 helper.end()
 
-    def submit(self, work: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> Future[_Result]:
-        """Have a piece of work done.
+    def each(self, work: Callable[..., _Result], pieces: Sequence[tuple[Any, ...]]) -> Iterator[_Result]:
+        """Have the same work done for each of several arguments.
 
         Args:
             work: A function of a module, or a method of an object that can be pickled.
-            given: Its arguments, which can be pickled, too.
-            named: Those by name.
+            pieces: The arguments of each, which can be pickled, too.
 
         Returns:
-            Its result, which can be pickled, or its error.
+            The results, which can be pickled, in the order of the pieces. The error of one that failed is raised in its
+            place.
         """
-        self._expect(1)
-        return self._pool.submit(self._do, work, given, named)
-
-    def each(self, work: Callable[..., _Result], pieces: Sequence[tuple[Any, ...]]) -> Iterator[_Result]:
-        """Have the same work done for each of several arguments; memory does not depend on their number.
-
-        Args:
-            work: As of :meth:`Crew.submit`.
-            pieces: The arguments of each.
-
-        Yields:
-            The results, in the order of the pieces. The error of one that failed is raised in its place.
-        """
-        self._expect(len(pieces))
-        begun: deque[Future[_Result]] = deque()
-        for given in pieces:
-            begun.append(self._pool.submit(self._do, work, given, {}))
-            if len(begun) == _AHEAD:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
-
-    def _expect(self, count: int) -> None:
         with self._lock:
-            self._left += count
+            self._left += len(pieces)
+        return in_order(lambda given: self._pool.submit(self._do, work, given), pieces, ahead=_AHEAD)
 
-    def _do(self, work: Callable[..., _Result], given: tuple[Any, ...], named: dict[str, Any]) -> _Result:
+    def _do(self, work: Callable[..., _Result], given: tuple[Any, ...]) -> _Result:
         try:
             helper: _Helper | None = getattr(self._own, "helper", None)
-            done = helper.do(work, given, named) if helper is not None and helper.is_ready() else None
-            result: _Result = self._do_here(work, given, named) if done is None else done.result
+            done = helper.do(work, given) if helper is not None and helper.is_ready() else None
+            result: _Result = self._do_here(work, given) if done is None else done.result
             self._finished()
             return result
         finally:
             with self._lock:
                 self._left -= 1
 
-    def _do_here(self, work: Callable[..., _Result], given: tuple[Any, ...], named: dict[str, Any]) -> _Result:
+    def _do_here(self, work: Callable[..., _Result], given: tuple[Any, ...]) -> _Result:
         begin_s = time.thread_time()
-        result = work(*given, **named)
+        result = work(*given)
         self._learn(work, time.thread_time() - begin_s)
         return result
 
@@ -181,10 +156,10 @@ class _Helper:
             self._is_ready = self._hear() is not None
         return self._is_ready and not self._is_lost
 
-    def do(self, work: Callable[..., object], given: tuple[Any, ...], named: dict[str, Any]) -> _Done | None:
+    def do(self, work: Callable[..., object], given: tuple[Any, ...]) -> _Done | None:
         """Have a piece done; None if the process has ended instead. Raises the piece's own error."""
         try:
-            self._hired.connection.send((work, given, named))
+            self._hired.connection.send((work, given))
         except OSError:
             self._is_lost = True
             return None
@@ -225,9 +200,9 @@ def _serve(connection: Connection, _work: Callable[..., object]) -> None:
         with one_processor_each():
             connection.send(_Done(None))
             while (piece := connection.recv()) is not None:
-                work, given, named = piece
+                work, given = piece
                 try:
-                    done: _Done | Failed = _Done(work(*given, **named))
+                    done: _Done | Failed = _Done(work(*given))
                 except Exception as error:  # noqa: BLE001 (raised again in the process that asked)
                     done = failure(error)
                 connection.send(done)

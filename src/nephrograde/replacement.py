@@ -21,7 +21,7 @@ _TEMPORARY = re.compile(r"\.nephrograde-[0-9]+-(?P<target>.+)", re.DOTALL)
 WAITING: ContextVar[dict[str, None] | None] = ContextVar("WAITING", default=None)
 """Files that wait under their temporary names to be renamed together, in the order in which they were written.
 
-None where each is renamed as soon as it is written. They are kept as text, which takes a fifth of the memory of paths.
+None where each is renamed as soon as it is written. They are kept as text, which takes less memory than paths.
 """
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _Given = ParamSpec("_Given")
+_Piece = TypeVar("_Piece")
 _Result = TypeVar("_Result")
 _SHARING: set[object] = set()
 """One entry for each block of :func:`one_processor_each` that is under way."""
@@ -54,6 +57,29 @@ def begin_beside(work: Callable[_Given, _Result], *given: _Given.args, **named: 
     begun = executor.submit(work, *given, **named)
     executor.shutdown(wait=False)
     return begun
+
+
+def in_order(begin: Callable[[_Piece], Future[_Result]], pieces: Iterable[_Piece], *, ahead: int) -> Iterator[_Result]:
+    """Begin one piece of work after the other, so far ahead of the results that memory does not depend on their number.
+
+    Args:
+        begin: Begins a piece in another thread, or has it wait for one.
+        pieces: As many as there may be.
+        ahead: How many have begun, wait, or are done before the first result is taken, and then with each result.
+
+    Yields:
+        The results, in the order of the pieces. The error of one that failed is raised in its place.
+
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     list(in_order(lambda number: pool.submit(pow, number, 2), range(4), ahead=2))
+    [0, 1, 4, 9]
+    """
+    rest = iter(pieces)
+    begun = deque(map(begin, islice(rest, ahead)))
+    while begun:
+        result = begun.popleft().result()
+        begun.extend(map(begin, islice(rest, 1)))
+        yield result
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def test_pieces_are_done_in_another_process_too(hiring: Callable[[], int], monke
     monkeypatch.setattr("nephrograde.processes._END_WITHIN_S", GIVE_UP_S)
     finished: list[int] = []
     with Crew(finished=lambda: finished.append(1)) as crew:
-        done = [one.result() for one in [crew.submit(place, number) for number in range(20)]]
+        done = list(crew.each(place, [(number,) for number in range(20)]))
         end_s = time.monotonic()
     assert time.monotonic() - end_s < GIVE_UP_S / 2  # it was told to end
     assert [number for number, *_ in done] == list(range(20))
@@ -77,9 +77,15 @@ def test_pieces_are_done_in_another_process_too(hiring: Callable[[], int], monke
 @pytest.mark.slow
 def test_an_error_is_the_same_from_another_process(hiring: Callable[[], int]) -> None:
     numbers = (0, 2, *range(1, 40, 2))
+    errors: list[VolumeError | None] = []
     with Crew() as crew:
-        done = [crew.submit(refuse, number) for number in numbers]
-        errors = [one.exception() for one in done]
+        while len(errors) < len(numbers):
+            results = crew.each(refuse, [(number,) for number in numbers[len(errors) :]])
+            try:
+                for _ in results:
+                    errors.append(None)  # noqa: PERF401 (those before an error stay)
+            except VolumeError as error:
+                errors.append(error)
     assert [None if error is None else (type(error), str(error)) for error in errors] == [
         None if number % 2 == 0 else (VolumeError, f"{number}.nii: number {number} is odd. Take another.")
         for number in numbers
@@ -92,7 +98,7 @@ def test_an_error_is_the_same_from_another_process(hiring: Callable[[], int]) ->
 @needs_signals
 def test_a_process_that_is_ended_costs_no_piece(hiring: Callable[[], int]) -> None:
     with Crew() as crew:
-        done = [one.result() for one in [crew.submit(die_unless_in, os.getpid(), number) for number in range(20)]]
+        done = list(crew.each(die_unless_in, [(os.getpid(), number) for number in range(20)]))
     assert done == list(range(20))
     assert hiring() == 1  # and no other is started in its place
 
@@ -101,7 +107,7 @@ def test_a_process_that_is_ended_costs_no_piece(hiring: Callable[[], int]) -> No
 def test_short_work_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nephrograde.crew.hire", pytest.fail)
     with Crew() as crew:
-        done = [one.result() for one in [crew.submit(place, number) for number in range(200)]]
+        done = list(crew.each(place, [(number,) for number in range(200)]))
     assert {process for _, process, *_ in done} == {os.getpid()}
 
 
@@ -111,8 +117,8 @@ def test_each_begins_only_so_many_pieces_before_a_result_is_taken(monkeypatch: p
     with Crew() as crew:
         results = crew.each(begun.append, [(number,) for number in range(20)])
         next(results)
-        crew.submit(int).result()  # whatever was handed to the threads before has begun
-        assert set(begun) <= set(range(4))
+        list(crew.each(int, [()]))  # whatever was handed to the threads before has begun
+        assert set(begun) <= set(range(5))
         assert list(results) == [None] * 19
     assert sorted(begun) == list(range(20))
 
@@ -132,10 +138,8 @@ def test_one_at_a_time_starts_no_process(monkeypatch: pytest.MonkeyPatch, most: 
     monkeypatch.setattr("nephrograde.crew.usable_processors", lambda: 1 if most is None else 2)
     monkeypatch.setattr("nephrograde.crew.PAYS_FROM_S", 0.0)
     monkeypatch.setattr("nephrograde.crew.hire", pytest.fail)
-    seen = set()
     with Crew(most) as crew:
-        for one in [crew.submit(threading.get_ident) for _ in range(50)]:
-            seen.add(one.result())
+        seen = set(crew.each(threading.get_ident, [()] * 50))
     assert len(seen) == 1
 
 
@@ -150,7 +154,7 @@ def test_where_no_process_can_be_started_threads_do_the_work(monkeypatch: pytest
     monkeypatch.setattr("nephrograde.crew.PAYS_FROM_S", 0.0)
     monkeypatch.setattr("nephrograde.crew.hire", full)
     with Crew() as crew:
-        assert [one.result() for one in [crew.submit(divmod, number, 3) for number in range(9)]][8] == (2, 2)
+        assert list(crew.each(divmod, [(number, 3) for number in range(9)]))[8] == (2, 2)
     assert len(tried) == 1
 
 
@@ -160,19 +164,22 @@ def test_a_process_that_may_have_no_children_starts_none(monkeypatch: pytest.Mon
     monkeypatch.setattr("nephrograde.crew.hire", pytest.fail)
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)  # type: ignore[attr-defined]
     with Crew() as crew:
-        assert [one.result() for one in [crew.submit(divmod, number, 3) for number in range(9)]][8] == (2, 2)
+        assert list(crew.each(divmod, [(number, 3) for number in range(9)]))[8] == (2, 2)
 
 
 @pytest.mark.slow
-def test_an_interrupt_ends_the_processes_and_what_has_not_begun(hiring: Callable[[], int]) -> None:
+def test_an_interrupt_ends_the_processes_and_what_has_not_begun(
+    hiring: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nephrograde.crew._AHEAD", 600)
     begin_s = time.monotonic()
-    waiting = []
-    with pytest.raises(KeyboardInterrupt), Crew() as crew:
-        waiting = [crew.submit(time.sleep, 0.1) for _ in range(600)]
-        waiting[8].result()
-        raise KeyboardInterrupt
+    finished: list[int] = []
+    with pytest.raises(KeyboardInterrupt), Crew(finished=lambda: finished.append(1)) as crew:
+        for number, _ in enumerate(crew.each(time.sleep, [(0.1,)] * 600)):
+            if number == 8:
+                raise KeyboardInterrupt
     assert time.monotonic() - begin_s < GIVE_UP_S / 2  # 600 of them take 30 s
-    assert sum(one.cancelled() for one in waiting) > 300
+    assert len(finished) < 300
     assert hiring() == 1
     assert not multiprocessing.active_children()
 
@@ -216,7 +223,7 @@ def test_a_process_that_never_starts_costs_its_thread_a_short_wait(
 ) -> None:
     monkeypatch.setattr("nephrograde.crew._STARTS_WITHIN_S", 0.05)
     with Crew() as crew:
-        assert [one.result() for one in [crew.submit(divmod, number, 3) for number in range(9)]][8] == (2, 2)
+        assert list(crew.each(divmod, [(number, 3) for number in range(9)]))[8] == (2, 2)
     assert [one.is_alive() for one in silent] == [False]
 
 
@@ -224,8 +231,7 @@ def test_an_interrupt_ends_the_wait_for_a_process(silent: list[SilentProcess], m
     monkeypatch.setattr("nephrograde.crew._STARTS_WITHIN_S", GIVE_UP_S)
     begin_s = time.monotonic()
     with pytest.raises(KeyboardInterrupt), Crew() as crew:
-        waiting = [crew.submit(divmod, number, 3) for number in range(9)]
-        waiting[0].result()
+        next(crew.each(divmod, [(number, 3) for number in range(9)]))
         while not silent:
             time.sleep(0.001)
         raise KeyboardInterrupt
@@ -242,7 +248,7 @@ def test_after_a_second_interrupt_this_process_has_all_processors_again(
     monkeypatch.setattr("nephrograde.crew._STARTS_WITHIN_S", 0.05)
     monkeypatch.setattr(SilentProcess, "join", interrupted)
     with pytest.raises(KeyboardInterrupt), Crew() as crew:
-        assert [one.result() for one in [crew.submit(divmod, number, 3) for number in range(9)]][8] == (2, 2)
+        assert list(crew.each(divmod, [(number, 3) for number in range(9)]))[8] == (2, 2)
     assert silent
     assert has_all_processors()
 
@@ -255,9 +261,10 @@ crew.PAYS_FROM_S, crew.usable_processors = 0.0, lambda: 2
 with crew.Crew() as one:
     pids = set()
     while len(pids) < 2:
-        pieces = [one.submit(time.sleep, 0.01) for _ in range(4)] + [one.submit(os.getpid) for _ in range(4)]
-        pids |= {{piece.result() for piece in pieces}} - {{None}}
-    [one.submit(time.sleep, {give_up}) for _ in range(2)]
+        sleeping, asking = one.each(time.sleep, [(0.01,)] * 4), one.each(os.getpid, [()] * 4)
+        next(sleeping)
+        pids |= set(asking)
+    next(one.each(time.sleep, [(0,)] + [({give_up},)] * 2))
     time.sleep(0.2)
     print(*(pids - {{os.getpid()}}), flush=True)
     time.sleep({give_up})

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import GraderError, WriteError
 from nephrograde.predict.many.outcome import PatientGrading, failure_of
 from nephrograde.predict.many.patient import inputs_sha256
-from nephrograde.threads import one_processor_each, usable_processors
+from nephrograde.threads import in_order, one_processor_each, usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from concurrent.futures import Future
 
     from nephrograde.predict.grader import Grader
     from nephrograde.predict.grading import Grading
@@ -71,14 +68,8 @@ def stream(
 
     n_workers = workers or min(usable_processors(), MOST_WORKERS)
     pool = ThreadPoolExecutor(n_workers, thread_name_prefix="nephrograde-grade")
-    rest = iter(patients)
-    waiting: deque[Future[PatientGrading]] = deque()
     with one_processor_each():
         try:
-            waiting.extend(pool.submit(answer, patient) for patient in islice(rest, n_workers * _AHEAD))
-            while waiting:
-                done = waiting.popleft().result()
-                waiting.extend(pool.submit(answer, patient) for patient in islice(rest, 1))
-                yield done
+            yield from in_order(lambda patient: pool.submit(answer, patient), patients, ahead=n_workers * _AHEAD)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -98,6 +98,8 @@ def _write(entries: Sequence[SeriesEntry], thumbs_dir: Path, page_path: Path, *,
     reasons = Counter(
         kind_in_words(entry.reason) for patient in order for entry in of_patient[patient] if not entry.is_chosen
     )
+    contradicted_listed = [patient for patient in order if patient in contradicted][:LISTED]
+    first_listed = [patient for patient in order if patient in first][:LISTED]
     leaves = divide(page_path, order)
     with staged():
         for leaf in leaves:
@@ -106,8 +108,8 @@ def _write(entries: Sequence[SeriesEntry], thumbs_dir: Path, page_path: Path, *,
                 leaf.path,
                 is_synthetic=is_synthetic,
                 blocks=[_block(patient, of_patient[patient], thumbs_dir) for patient in order[leaf.start : leaf.stop]],
-                contradicted=[patient for patient in order if patient in contradicted][:LISTED],
-                first=[patient for patient in order if patient in first][:LISTED],
+                contradicted=contradicted_listed,
+                first=first_listed,
                 n_contradicted=len(contradicted),
                 n_first=len(first),
                 n_patients=len(order),

@@ -291,7 +291,7 @@ class _Reading:
                     self.keep(self.answers(future, under_way.pop(future)))
 
     def answers(self, future: Future[list[_Answer]], pieces: list[_Piece]) -> list[_Answer]:
-        """Return what a worker found; if workers die (out of memory, or a script without guard), read here instead."""
+        """Return what a worker found; if workers die, as for want of memory, read here instead."""
         try:
             return future.result()
         except BrokenProcessPool:
