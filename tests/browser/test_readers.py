@@ -68,6 +68,7 @@ def test_reader_sees_the_other_when_both_are_done(serving_reader, open_page):
     assert page.locator("#readers .name").count() == 0
     page.keyboard.press("Enter")
     page.wait_for_selector("#saved.saved")
+    page.wait_for_function("() => document.getElementById('patient').textContent === 'P2'")
     page.keyboard.press("Shift+Enter")
     page.wait_for_selector("#readers .name:has-text('chen')")
     assert page.locator("#readers button").count() == 0
