@@ -1,14 +1,14 @@
 """How much faster are many scans prepared and checked on two processors than on one? The stages themselves, in one run.
 
-100 patients with one series of 41 slices of 512 × 512 pixels each (five synthetic series under many names, by hard
-links; one uncompressed file per slice), or one ``.nii.gz`` (``--nifti``). ``prepare`` reads and checks each scan and
-cuts the region of one arm, 128 × 128 × 32 voxels over 140 × 140 × 160 mm; ``check`` measures each scan for the page.
-Each turn is a fresh process with new folders, held alternately to one processor and to two; the clock runs from the
-first scan to the last, with the start of further processes, without that of the command. The table gives medians, the
-time of the processors, and the load of the machine before and after; what one and two processors write is compared byte
-by byte. The exit code is 1 where two are less than 1.8 times as fast, or write something else.
+100 patients with one series of 41 slices (``--slices``) of 512 × 512 pixels each (five synthetic series under many
+names, by hard links; one uncompressed file per slice), or one ``.nii.gz`` (``--nifti``). ``prepare`` reads and checks
+each scan and cuts the region of one arm, 128 × 128 × 32 voxels over 140 × 140 × 160 mm; ``check`` measures each scan
+for the page. Each turn is a fresh process with new folders, held alternately to one processor and to two; the clock
+runs from the first scan to the last, with the start of further processes, without that of the command. The table gives
+medians, the time of the processors, and the load of the machine before and after; what one and two processors write is
+compared byte by byte. The exit code is 1 where two are less than 1.8 times as fast, or write something else.
 
-Run: python -m bench.scaling [--scans 100] [--turns 3] [--nifti]
+Run: python -m bench.scaling [--scans 100] [--slices 41] [--turns 3] [--nifti]
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from bench.series import write_series
 from nephrograde.run.provenance import machine
 
 SCALES = 1.8
-DISTINCT, SLICES = 5, 41
+DISTINCT = 5
 STUDY = """
 name = "scaling (synthetic)"
 synthetic = true
@@ -47,12 +47,12 @@ supervision = "box"
 """
 
 
-def write_study(top: Path, scans: int, *, is_nifti: bool) -> None:
+def write_study(top: Path, scans: int, slices: int, *, is_nifti: bool) -> None:
     """Write the series, the table and the study file."""
     half = 20.0
     low, high = (",".join(f"{c + s * half:g}" for c in CENTER_MM) for s in (-1, 1))
     for k in range(DISTINCT):
-        write_series(top / "distinct" / f"{k}", SLICES)
+        write_series(top / "distinct" / f"{k}", slices)
         if is_nifti:
             _convert(top / "distinct" / f"{k}")
     ending = ".nii.gz" if is_nifti else ""
@@ -107,6 +107,7 @@ def main() -> int:
     """Run the stages and print the table; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--scans", type=int, default=100)
+    parser.add_argument("--slices", type=int, default=41)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--nifti", action="store_true")
     parser.add_argument("--stage", nargs=4, help=argparse.SUPPRESS)  # one process: time this stage, print JSON
@@ -116,12 +117,13 @@ def main() -> int:
         print(json.dumps(run_stage(stage, Path(study_path), Path(out), int(processors))))
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        write_study(Path(folder), arguments.scans, is_nifti=arguments.nifti)
-        return _compare(Path(folder), arguments.scans, arguments.turns)
+        write_study(Path(folder), arguments.scans, arguments.slices, is_nifti=arguments.nifti)
+        kind = f"{arguments.scans} scans of {arguments.slices} slices ({'.nii.gz' if arguments.nifti else 'DICOM'})"
+        return _compare(Path(folder), kind, arguments.turns)
 
 
-def _compare(top: Path, scans: int, turns: int) -> int:
-    print(f"{machine()}; Python {platform.python_version()}; {scans} scans, medians of {turns} turns")
+def _compare(top: Path, kind: str, turns: int) -> int:
+    print(f"{machine()}; Python {platform.python_version()}; {kind}, medians of {turns} turns")
     print(f"{'stage':<10}{'processors':>12}{'seconds':>10}{'from':>8}{'of the processors':>19}{'times as fast':>15}")
     failed = []
     loads = [os.getloadavg()[0]]
