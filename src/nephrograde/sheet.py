@@ -84,6 +84,7 @@ class _Grid:
     lost: tuple[LostCells, ...] = ()
     day_zero: datetime.date = DAY_ZERO
     sheet: ChosenSheet | None = None
+    hidden: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ class Sheet:
     """A table as text: its file name, its headings, and for each row its number in Excel and its cells.
 
     ``note`` says in which encoding a text file was read, if that was a choice; ``day_zero`` is the day from which date
-    numbers count; ``title`` and ``passed_over`` are the sheet that was read and the other tables of a workbook.
+    numbers count; ``title`` and ``passed_over`` are the sheet that was read and the other tables of a workbook, and
+    ``hidden`` the numbers of those rows that the spreadsheet does not show.
 
     >>> Sheet("cohort.csv", ("patient_id",), ((2, {"patient_id": "P001"}),)).rows[0][1]["patient_id"]
     'P001'
@@ -104,9 +106,10 @@ class Sheet:
     day_zero: datetime.date = DAY_ZERO
     title: str = ""
     passed_over: tuple[str, ...] = ()
+    hidden: tuple[int, ...] = ()
 
     def notes(self, remedy: str = "") -> tuple[str, ...]:
-        """Return how the table was read, where that was a choice: its encoding, or its sheet.
+        """Return how the table was read, where that was a choice: its encoding, its sheet, or its hidden rows.
 
         Args:
             remedy: What can be done about a wrong encoding.
@@ -114,14 +117,18 @@ class Sheet:
         >>> Sheet("a.xlsx", (), (), title="2024", passed_over=("Legend",)).notes()
         ("a.xlsx was read from its sheet '2024', not from 'Legend'. To read another sheet, move it to the front.",)
         """
+        told = []
         if self.note:
-            return (f"{self.name} {self.note}. {remedy}".rstrip(),)
-        if not self.passed_over:
-            return ()
-        others = " or ".join(f"'{title}'" for title in self.passed_over[:2])
-        more = f" and {len(self.passed_over) - 2} more" if len(self.passed_over) > 2 else ""
-        what = f"{self.name} was read from its sheet '{self.title}', not from {others}{more}."
-        return (f"{what} To read another sheet, move it to the front.",)
+            told.append(f"{self.name} {self.note}. {remedy}".rstrip())
+        if self.passed_over:
+            others = " or ".join(f"'{title}'" for title in self.passed_over[:2])
+            more = f" and {len(self.passed_over) - 2} more" if len(self.passed_over) > 2 else ""
+            what = f"{self.name} was read from its sheet '{self.title}', not from {others}{more}."
+            told.append(f"{what} To read another sheet, move it to the front.")
+        if self.hidden:
+            what = f"{self.name} was read with its hidden rows ({len(self.hidden)}, the first of them row {self.hidden[0]})."
+            told.append(f"{what} Delete those that should not take part.")
+        return tuple(told)
 
 
 def open_table(table: pd.DataFrame | str | Path, encoding: str | None = None) -> tuple[Sheet | None, list[Problem]]:
@@ -188,7 +195,8 @@ def _sheet_of(grid: _Grid, name: str, place: str = "") -> tuple[Sheet | None, li
         empty = Problem(place or name, "the table is empty", "Add a row of headings and one row per patient.")
         return None, problems or [empty]
     headings, rows, found = _split_headings(name, _below_title(grid.rows))
-    sheet = Sheet(name, headings, rows, grid.note, grid.day_zero, chosen.title, chosen.others)
+    hidden = tuple(number for number, _ in rows if number in grid.hidden)
+    sheet = Sheet(name, headings, rows, grid.note, grid.day_zero, chosen.title, chosen.others, hidden)
     return sheet, [*problems, *found]
 
 
@@ -214,7 +222,7 @@ def _read_grid(table_path: Path, encoding: str | None) -> _Grid:
     if rows:
         number, cells = rows[0]
         rows[0] = (number, [*cells, *[""] * (width - len(cells))])  # a cell beside the table has no heading
-    return _Grid(tuple(rows), lost=book.lost, day_zero=book.day_zero, sheet=book.sheet)
+    return _Grid(tuple(rows), lost=book.lost, day_zero=book.day_zero, sheet=book.sheet, hidden=book.hidden)
 
 
 def clean_heading(text: str) -> str:

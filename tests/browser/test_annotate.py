@@ -52,6 +52,22 @@ def saved(page):
 
 
 @pytest.mark.slow
+def test_the_patient_asked_for_last_is_shown_even_if_an_earlier_answer_comes_later(serving, open_page):
+    page = open_page(serving())
+    held = []
+    page.route(re.compile(r"/api/patients/1$"), held.append)
+    page.click("#list button >> nth=1")
+    page.wait_for_timeout(100)
+    page.click("#list button >> nth=2")
+    page.wait_for_selector("#patient:text('P3')")
+    with page.expect_response(re.compile(r"/api/patients/1$")):
+        held[0].continue_()
+    page.wait_for_timeout(500)
+    assert page.text_content("#patient") == "P3"
+    assert page.url.endswith("#2")
+
+
+@pytest.mark.slow
 def test_gestures_are_saved_where_they_were_made(serving, open_page, cohort_path):
     address = serving()
     page = open_page(address)

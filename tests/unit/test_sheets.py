@@ -14,6 +14,7 @@ from nephrograde.spreadsheet.sheets import merged_downwards
 from nephrograde.terminal import print_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nephrograde.errors import Problem
@@ -24,7 +25,7 @@ ROWS = [["P1", "王", "Ⅲ级"], ["P2", "李", "Ⅰ级"], ["P3", "张", "Ⅱ级"
 
 
 def opened(
-    folder: Path, sheets: dict[str, list[list[Any]]], *, hide: str = "", merge: str = ""
+    folder: Path, sheets: dict[str, list[list[Any]]], *, hide: str = "", hidden_rows: Sequence[int] = (), merge: str = ""
 ) -> tuple[Sheet, list[Problem]]:
     book = openpyxl.Workbook()
     for empty in book.worksheets:
@@ -35,6 +36,8 @@ def opened(
             sheet.append(row)
         if title == hide:
             sheet.sheet_state = "hidden"
+    for number in hidden_rows:
+        book.worksheets[0].row_dimensions[number].hidden = True
     if merge:
         book.worksheets[0].merge_cells(merge)
     book.save(folder / "队列.xlsx")
@@ -100,9 +103,23 @@ def test_a_grade_that_is_shown_for_three_patients_and_stored_for_one_is_named(tm
     assert [(problem.place, problem.what) for problem in problems] == [(place, what)]
 
 
+def test_rows_that_a_filter_hides_are_read_and_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("nephrograde.spreadsheet.sheets._CHUNK_BYTES", 7)  # tags are found where chunks meet
+    sheet, problems = opened(tmp_path, {"a": [HEADINGS, *ROWS]}, hidden_rows=(3, 4, 9))  # row 9 is empty
+    assert problems == []
+    assert len(sheet.rows) == 3
+    assert sheet.notes() == (
+        "队列.xlsx was read with its hidden rows (2, the first of them row 3). Delete those that should not take part.",
+    )
+    with speaking("zh"):
+        assert told(sheet.notes()[0]) == "队列.xlsx中隐藏的行也已读取（共2行，首行为第3行）。请删除不应参与的行。"
+
+
 def test_cells_merged_beside_each_other_or_without_a_value_lose_nothing(tmp_path):
     assert opened(tmp_path, {"a": [HEADINGS, *ROWS, ["注：仅供研究"]]}, merge="A5:C5")[1] == []
     assert opened(tmp_path, {"a": [HEADINGS, *ROWS]}, merge="D2:D4")[1] == []
+    beside = [HEADINGS, *([*row, "核对"] for row in ROWS)]
+    assert opened(tmp_path, {"a": beside}, merge="D2:D4")[1] == []  # no heading: the column is not read
 
 
 def test_merged_cells_are_found_where_chunks_meet(tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ def fit_at_once(
         show: Called when the workload has changed.
 
     Raises:
-        FitError: If a network cannot be learnt, or a process was ended from outside.
+        FitError: If a network cannot be learnt, no process can be started, or one was ended from outside.
         NephrogradeError: As of ``fit``. The first error ends the other fits.
     """
     waiting = deque(zip(planned, work.parts, strict=True))
@@ -138,11 +138,19 @@ class _Worker:
 
 @contextmanager
 def _workers(count: int, given: tuple[FitOne, Team]) -> Iterator[list[_Worker]]:
-    """Start processes for the duration of the block."""
+    """Start processes for the duration of the block: at least one, and no more than the system has room for."""
     workers: list[_Worker] = []
     try:
         for number in range(count):
-            hired = hire(_serve, *given, name=f"nephrograde-fit-{number}", environment=_KEEP_MEMORY)
+            try:
+                hired = hire(_serve, *given, name=f"nephrograde-fit-{number}", environment=_KEEP_MEMORY)
+            except OSError as error:
+                if not workers:
+                    raise FitError(
+                        f"The system has no room for a process that fits networks ({error.strerror or error}). Set "
+                        "fit.workers to 1, or end other programs, and run the same command again."
+                    ) from None
+                break
             workers.append(_Worker(number, hired))
         yield workers
     finally:

@@ -1,4 +1,4 @@
-"""Which sheet of a workbook is the table, and which of its cells are merged."""
+"""Which sheet of a workbook is the table, which of its cells are merged, and which of its rows are hidden."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ PEEKED_ROWS: Final = 200
 """Rows at the top of a sheet that tell whether it is a table."""
 
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
+_HIDDEN = re.compile(rb'<(?:\w+:)?row\s(?=[^>]*\bhidden="(?:1|true)")(?:[^>]*?\s)?r="(\d+)"')
 _CHUNK_BYTES = 1 << 20
-_LONGEST_TAG = 200
+_LONGEST_TAG = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,28 @@ def merged_downwards(sheet: Any) -> Iterator[MergedCells]:  # the stub of openpy
     Args:
         sheet: A sheet that was opened for reading only, which does not tell them.
     """
+    for left, top, right, bottom in _found(_MERGED, sheet):
+        if int(bottom) > int(top):
+            yield MergedCells(left, int(top), right, int(bottom))
+
+
+def hidden_rows(sheet: Any) -> frozenset[int]:
+    """The numbers of the rows that the spreadsheet does not show: hidden, filtered away or folded.
+
+    Args:
+        sheet: A sheet that was opened for reading only, which does not tell them.
+    """
+    return frozenset(int(number) for (number,) in _found(_HIDDEN, sheet))
+
+
+def _found(tag: re.Pattern[bytes], sheet: Any) -> Iterator[Sequence[str]]:
+    """Yield what a tag says, wherever it is in the file of a sheet."""
     left_over = b""
     with sheet._get_source() as source:
         while chunk := source.read(_CHUNK_BYTES):
             text, found = left_over + chunk, None
-            for found in _MERGED.finditer(text):
-                left, top, right, bottom = (part.decode() for part in found.groups())
-                if int(bottom) > int(top):
-                    yield MergedCells(left, int(top), right, int(bottom))
+            for found in tag.finditer(text):
+                yield [part.decode() for part in found.groups()]
             left_over = text[max(found.end() if found else 0, len(text) - _LONGEST_TAG) :]
 
 

@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from nephrograde.spreadsheet.sheets import ChosenSheet, choose_sheet, merged_downwards
+from nephrograde.spreadsheet.sheets import ChosenSheet, choose_sheet, hidden_rows, merged_downwards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,12 +78,14 @@ class WorkbookGrid:
         lost: What is wrong with single cells.
         day_zero: The day from which date numbers count.
         sheet: Which sheet it is; None if there is none with data.
+        hidden: Numbers of the rows that the spreadsheet does not show; they are among ``rows`` all the same.
     """
 
     rows: tuple[tuple[int, list[str]], ...]
     lost: tuple[LostCells, ...]
     day_zero: datetime.date
     sheet: ChosenSheet | None = None
+    hidden: frozenset[int] = frozenset()
 
 
 def read_workbook(raw: bytes) -> WorkbookGrid:
@@ -161,7 +163,7 @@ def _first_grid(workbook: Workbook, formulas: Workbook) -> WorkbookGrid:
         _note_formulas(formulas[chosen.title], blank, lost)
     _note_merged(sheet, rows, lost)
     found = tuple(LostCells(tuple(cells), *kind) for kind, cells in lost.items())
-    return WorkbookGrid(tuple(rows), found, day_zero, chosen)
+    return WorkbookGrid(tuple(rows), found, day_zero, chosen, hidden_rows(sheet))
 
 
 def _filled_rows(sheet: Any) -> Iterator[tuple[int, Cells]]:  # its stub has no read-only sheets
@@ -214,6 +216,8 @@ def _note_merged(sheet: Any, rows: Sequence[tuple[int, list[str]]], lost: dict[t
         if merged.bottom <= heading_row or not cells[first : first + 1] or not cells[first]:
             continue
         if merged.top > heading_row:
+            if not any(texts.get(heading_row, [])[first : first + 1]):
+                continue  # without a heading, the column is not read
             what = "one value for several rows, in merged cells"
             remedy = "Unmerge them, and enter the value in each row."
         else:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from nephrograde.cohort.headings import CASE_HEADINGS, HEADINGS, TRUTH_HEADINGS
 from nephrograde.cohort.recognition import recognise_columns
-from nephrograde.sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nephrograde.cohort.columns import Columns
     from nephrograde.errors import Problem
+    from nephrograde.sheet import Sheet
 
 REQUIRED_COLUMNS = ("patient_id", "model", "is_high", "p_high")
 
@@ -56,6 +57,7 @@ def recognise_scores(sheet: Sheet, named: Mapping[str, str] | None = None) -> tu
     Returns:
         The columns, and the problems.
 
+    >>> from nephrograde.sheet import Sheet
     >>> sheet = Sheet("概率.csv", ("患者编号", "模型", "高级别", "概率"), ())
     >>> recognise_scores(sheet)[0].note
     '概率.csv: 患者编号 as patient_id, 模型 as model, 高级别 as is_high, 概率 as p_high'
@@ -70,6 +72,7 @@ def rename_columns(sheet: Sheet, columns: Columns) -> Sheet:
         sheet: The table.
         columns: Its columns.
 
+    >>> from nephrograde.sheet import Sheet
     >>> sheet = Sheet("a.csv", ("模型", "sex"), ((2, {"模型": "m", "sex": "F"}),))
     >>> rename_columns(sheet, recognise_scores(sheet)[0]).rows
     ((2, {'model': 'm', 'sex': 'F'}),)
@@ -83,4 +86,4 @@ def rename_columns(sheet: Sheet, columns: Columns) -> Sheet:
         if heading in name_of or heading not in columns.heading_of
     }
     rows = tuple((number, {name: cells[heading] for heading, name in kept.items()}) for number, cells in sheet.rows)
-    return Sheet(sheet.name, tuple(kept.values()), rows, sheet.note, sheet.day_zero)
+    return replace(sheet, headings=tuple(kept.values()), rows=rows)

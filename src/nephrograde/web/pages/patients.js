@@ -13,12 +13,16 @@ import { follow, fullRange, page, setOut } from "./viewing.js";
 
 const FIRST_PAUSE_MS = 300;
 
+// The patient who was asked for last: an answer about one asked for before comes too late.
+let wanted;
+
 export async function open(number) {
   const { patients, text } = state;
   putDown();
   if (number < 0 || number >= patients.length) return say(number < 0 ? "" : text.last);
+  wanted = number;
   const labels = await get(`/api/patients/${number}`).catch((error) => say(error.message || text.unreachable));
-  if (!labels) return;
+  if (!labels || number !== wanted) return;
   state.current = labels;
   for (const item of state.outbox.waiting) if (item.number === number) apply(item.entry);
   Object.assign(view, { zoom: 1, centre: null, cross: null, isMoved: false });
