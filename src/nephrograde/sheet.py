@@ -126,7 +126,8 @@ class Sheet:
             what = f"{self.name} was read from its sheet '{self.title}', not from {others}{more}."
             told.append(f"{what} To read another sheet, move it to the front.")
         if self.hidden:
-            what = f"{self.name} was read with its hidden rows ({len(self.hidden)}, the first of them row {self.hidden[0]})."
+            which = f"{len(self.hidden)}, the first of them row {self.hidden[0]}"
+            what = f"{self.name} was read with its hidden rows ({which})."
             told.append(f"{what} Delete those that should not take part.")
         return tuple(told)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,8 +55,8 @@ def saved(page):
 @pytest.mark.slow
 def test_the_patient_asked_for_last_is_shown_even_if_an_earlier_answer_comes_later(serving, open_page):
     page = open_page(serving())
-    held = []
-    page.route(re.compile(r"/api/patients/1$"), held.append)
+    held: list[Any] = []
+    page.route(re.compile(r"/api/patients/1$"), lambda route: held.append(route))  # noqa: PLW0108 (no built-in function)
     page.click("#list button >> nth=1")
     page.wait_for_timeout(100)
     page.click("#list button >> nth=2")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
 import pytest
 from tests.browser.conftest import PATIENCE_MS
@@ -101,6 +103,22 @@ def test_one_click_or_key_corrects_a_series(served, open_series):
         ("li", ""),
         ("li", None),
     ]
+
+
+@pytest.mark.slow
+def test_the_patient_asked_for_last_is_shown_even_if_an_earlier_answer_comes_later(open_series):
+    page = open_series()
+    held: list[Any] = []
+    page.route(re.compile(r"/api/series/1\b"), lambda route: held.append(route))  # noqa: PLW0108 (no built-in function)
+    page.locator("#list button").nth(1).click()
+    page.wait_for_timeout(100)
+    with page.expect_response(re.compile(r"/api/series/0\b")):
+        page.locator("#list button").nth(0).click()
+    with page.expect_response(re.compile(r"/api/series/1\b")):
+        held[0].continue_()
+    page.wait_for_timeout(500)
+    assert page.text_content("#patient") == "SYN-0001"
+    assert page.url.endswith("#0")
 
 
 @pytest.mark.slow

@@ -25,7 +25,12 @@ ROWS = [["P1", "王", "Ⅲ级"], ["P2", "李", "Ⅰ级"], ["P3", "张", "Ⅱ级"
 
 
 def opened(
-    folder: Path, sheets: dict[str, list[list[Any]]], *, hide: str = "", hidden_rows: Sequence[int] = (), merge: str = ""
+    folder: Path,
+    sheets: dict[str, list[list[Any]]],
+    *,
+    hide: str = "",
+    hide_rows: Sequence[int] = (),
+    merge: str = "",
 ) -> tuple[Sheet, list[Problem]]:
     book = openpyxl.Workbook()
     for empty in book.worksheets:
@@ -36,7 +41,7 @@ def opened(
             sheet.append(row)
         if title == hide:
             sheet.sheet_state = "hidden"
-    for number in hidden_rows:
+    for number in hide_rows:
         book.worksheets[0].row_dimensions[number].hidden = True
     if merge:
         book.worksheets[0].merge_cells(merge)
@@ -105,7 +110,7 @@ def test_a_grade_that_is_shown_for_three_patients_and_stored_for_one_is_named(tm
 
 def test_rows_that_a_filter_hides_are_read_and_told(tmp_path, monkeypatch):
     monkeypatch.setattr("nephrograde.spreadsheet.sheets._CHUNK_BYTES", 7)  # tags are found where chunks meet
-    sheet, problems = opened(tmp_path, {"a": [HEADINGS, *ROWS]}, hidden_rows=(3, 4, 9))  # row 9 is empty
+    sheet, problems = opened(tmp_path, {"a": [HEADINGS, *ROWS]}, hide_rows=(3, 4, 9))  # row 9 is empty
     assert problems == []
     assert len(sheet.rows) == 3
     assert sheet.notes() == (

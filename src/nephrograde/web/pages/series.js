@@ -8,6 +8,7 @@ const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (whole, name) 
 
 let about, text, patients;
 let current = null; // the patient who is shown, as the server last described it
+let wanted; // the number of the patient who was asked for last
 let seen = ""; // which tables the server last showed to this page
 let active = 0; // the series that keys act on
 let isSending = false;
@@ -114,8 +115,10 @@ function adopt(patient) {
 // ---- patients
 
 async function load(number, isNew) {
+  if (isNew) wanted = number;
   try {
     const patient = await get(`/api/series/${number}`);
+    if (isNew && number !== wanted) return;
     if (isNew && patient.number !== current?.number) pictures.clear();
     if (isNew) current = patient;
     adopt(patient);
