@@ -28,7 +28,8 @@ from nephrograde.sample.places import check_place
 from nephrograde.sample.region import region_settings
 from nephrograde.sample.scanned import fault_of_state, read_scan
 from nephrograde.staging import staged
-from nephrograde.volume.dicom.series_list import sha256_of_image
+from nephrograde.volume.image_files import sha256_of_image
+from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.finding import Fault, as_fault, in_column, write_findings
 from nephrograde.volume.pictures import find_pictures
 from nephrograde.volume.thumbnail import thumbnail_png
@@ -116,7 +117,9 @@ def check_quality(
 
 def _look_over(scan: Scan, study: Study, folder: QualityFolder) -> tuple[str, ScanQuality]:
     """The name of a scan's record, and the record: kept from before where nothing has changed."""
-    paths = [*scan.image_paths, *(path for path in (scan.mask_path, scan.kidneys_path) if path is not None)]
+    names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
+    beside = (scan.mask_path, scan.kidneys_path, names_path)
+    paths = [*scan.image_paths, *(path for path in beside if path is not None)]
     contents = [sha256_of_image(path) if path.exists() else "" for path in paths]
     places = repr((scan.point, scan.box, scan.slice_place)) + scan.state
     shown = [[arm.name, region_settings(arm, scan.phase, study)] for arm in study.arms_on(scan.phase)]

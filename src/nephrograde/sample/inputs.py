@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nephrograde.sample.region import region_settings
 from nephrograde.sample.target import places_given
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.dicom.series_list import sha256_of_image
+from nephrograde.volume.image_files import sha256_of_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ from nephrograde.volume.dicom.signature import is_dicom_file
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.nifti import read_nifti
 from nephrograde.volume.silence import silenced
-from nephrograde.volume.text_header import check_text_header, read_text_header
+from nephrograde.volume.text_header import TEXT_HEADED, check_text_header, read_text_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import VolumeArray
 
 _NIFTI = (".nii", ".nii.gz")
-_THROUGH_SIMPLEITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 ACCEPTED = (
     "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MHA (.mha, .mhd), a folder or zip archive with one DICOM series, a "
     "list of its files (.series) or one multi-frame DICOM object"
@@ -77,7 +76,7 @@ def _read_any(image_path: Path) -> Series:
         name = image_path.name.lower()
         if name.endswith(_NIFTI):
             return Series(*read_nifti(image_path))
-        if name.endswith(_THROUGH_SIMPLEITK):
+        if name.endswith(TEXT_HEADED):
             return _read_other(image_path)
         with image_path.open("rb") as stream:
             is_archive = is_zip(stream.read(4))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from nephrograde.vocabulary import Triple
 
+TEXT_HEADED = (".nrrd", ".nhdr", ".mha", ".mhd")
+"""How the names of such files end."""
+
 _LONGEST_HEADER = 1 << 20
 _LARGEST_AXIS = 1 << 20
 _FARTHEST_MM = 1e6

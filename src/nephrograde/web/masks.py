@@ -11,7 +11,9 @@ from nephrograde.annotations.entry import REFUSED_MASK, Kind, Origin
 from nephrograde.annotations.masks import compose, key_of
 from nephrograde.annotations.voxels import Voxels, is_same_grid, is_voxels, parse_voxels, voxels_of
 from nephrograde.errors import InputError, PlaceError, Problem, VolumeError
-from nephrograde.volume.dicom.series_list import sha256_of_image
+from nephrograde.files import fingerprint, sha256_of
+from nephrograde.volume.image_files import sha256_of_image
+from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.masks.read import read_marks
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 IMPORTED: Final = "imported "
 """What the value of an entry begins with that accepts the imported mask; its digest follows."""
 _KEPT = 64
+_DIGEST_CHARACTERS = 16
 _RELOAD = "Reload the page."
 
 
@@ -33,7 +36,7 @@ class ImportedMask:
     """A mask of the cohort table on the grid of its image.
 
     Attributes:
-        digest: Of the file, so that what is accepted is what was shown.
+        digest: Of its files, so that what is accepted is what was shown.
         voxels: The mask.
         remarks: What is suspect about it.
     """
@@ -66,9 +69,12 @@ class ImportedMasks:
             VolumeError: The mask cannot be used, for instance because it is empty or outside the image.
         """
         try:
-            digest = sha256_of_image(mask_path)[:16]
+            digest = sha256_of_image(mask_path)
+            if self._label and (names_path := find_names_file(mask_path)):
+                digest = fingerprint([digest, sha256_of(names_path)])
         except OSError as error:
             raise VolumeError("file-missing", f"cannot be read ({error.strerror}).", "Correct the table.") from None
+        digest = digest[:_DIGEST_CHARACTERS]
         with self._lock:
             if (mask_path, digest) in self._held:
                 self._held.move_to_end((mask_path, digest))

@@ -18,7 +18,7 @@ from nephrograde.sources.synthetic.phantom import PhantomSettings, cohort_patien
 from nephrograde.sources.synthetic.scanner import draw_body, scan_patient
 from nephrograde.study import AnnotationSettings, Arm, CohortSettings, ImageSettings, Study
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.dicom.series_list import sha256_of_image
+from nephrograde.volume.image_files import sha256_of_image
 from nephrograde.volume.volume import make_volume, write_image
 
 NONE = Arm(name="none", supervision=Supervision.NONE, slices=2)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from nephrograde.files import fingerprint
 from nephrograde.version import __version__
+from nephrograde.volume.image_files import further_files
+from nephrograde.volume.masks.labels import find_names_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +77,7 @@ def inputs_sha256(patient: NewPatient, *, settings: Mapping[str, str] = _NO_VALU
             "phase": phase,
             "images": [_state_of(path) for path in scan.image_paths],
             "mask": _state_of(scan.mask_path),
+            "names": _state_of(scan.mask_path and find_names_file(scan.mask_path)),
             "kidneys": _state_of(scan.kidneys_path),
             "places": repr((scan.point, scan.box, scan.slice_place, scan.pixel_mm, scan.state)),
         }
@@ -85,13 +88,14 @@ def inputs_sha256(patient: NewPatient, *, settings: Mapping[str, str] = _NO_VALU
 
 
 def _state_of(path: Path | None) -> list[object]:
-    """The path of a file or folder, with size and time of change of the file, or of each file in the folder."""
+    """The path of a file or folder, with size and time of change of each file in it, or of each that it consists of."""
     if path is None:
         return []
     place = os.path.abspath(path)  # noqa: PTH100 (links stay what they are)
     try:
         if not path.is_dir():
-            return [place, *_stamp(path.stat())]
+            further = [[file.name, *_stamp(file.stat())] for file in further_files(path) if file.is_file()]
+            return [place, *_stamp(path.stat()), *further]
         with os.scandir(path) as entries:
             return [place, *sorted([entry.name, *_stamp(entry.stat())] for entry in entries if entry.is_file())]
     except OSError:  # reading it says what is wrong

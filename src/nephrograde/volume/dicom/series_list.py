@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import fingerprint, sha256_of, sha256_of_stream
 from nephrograde.volume.dicom.archive import (
     BOMB,
     LARGEST_INNER_BYTES,
@@ -27,31 +26,6 @@ SERIES_LIST_HEADING = "# nephrograde series 1"
 DAMAGED_HEADING = "# damaged files beside them"
 """After this line come files that cannot be read: slices of the series only if slices are missing."""
 _TOO_LARGE = {BOMB, TOO_LARGE_MEMBER}
-
-
-def sha256_of_image(path: Path) -> str:
-    """SHA-256 of an image file, of a folder's file names and contents, or of the files that a series list names.
-
-    A missing or damaged file is hashed as such, so that a list can be hashed before it is read.
-
-    Args:
-        path: Anything that :func:`~nephrograde.volume.read.read_volume` accepts, or a mask.
-    """
-    if is_series_list(path):
-        try:
-            with SeriesList(path) as listed:
-                return fingerprint([_sha256_listed(listed, k) for k in range(len(listed))])
-        except VolumeError:
-            pass  # not a valid list: hash its own bytes; reading it reports what is wrong
-    return sha256_of(path)
-
-
-def _sha256_listed(listed: SeriesList, k: int) -> str:
-    try:
-        with listed.open(k) as stream:
-            return sha256_of_stream(stream)
-    except VolumeError as error:
-        return error.code
 
 
 def is_series_list(path: Path) -> bool:
@@ -169,6 +143,10 @@ class SeriesList:
                 f"{self.name(k)} lies in an archive that is damaged or encrypted.",
                 "Unpack it, and scan the folder again.",
             ) from None
+
+    def outermost(self) -> list[Path]:
+        """Return the files of the list, and for those in an archive the archive, each once."""
+        return list(dict.fromkeys(self._parts(k)[0] for k in range(len(self))))
 
     def _parts(self, k: int) -> tuple[Path, list[str]]:
         start = 2 if self._lines[k].startswith("//") else 0  # a Windows share begins with two slashes

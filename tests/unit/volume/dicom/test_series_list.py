@@ -6,7 +6,8 @@ import pytest
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.dicom.archive import BOMB_BYTES
-from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING, SeriesList, sha256_of_image
+from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING, SeriesList
+from nephrograde.volume.image_files import sha256_of_image
 
 
 def test_a_series_lists_hash_follows_the_contents_it_names(tmp_path):
