@@ -44,7 +44,12 @@ class GradingProcess:
         if self._process is not None:
             return
         self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            self._words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            errors="replace",
         )
         self.is_ready, self._answers, self._since = False, SimpleQueue(), time.monotonic()
         threading.Thread(target=self._listen, args=(self._process, self._answers), daemon=True).start()
@@ -74,13 +79,15 @@ class GradingProcess:
             if self.key and self._process is not None and time.monotonic() - self._since > self._limit_s:
                 self._process.kill()
                 self._since = float("inf")
-                self._answers.put({"state": "timeout"})
+                self._answers.put({"state": "timeout", "key": self.key})
             return None
         if answer["state"] == "ready":
             self.is_ready = True
         elif answer["state"] == "ended":
             self._reap()
-        else:
+        elif "key" in answer:
+            if answer["key"] != self.key:  # it came when the time was up, and that has been told
+                return self.take()
             self.key = ""
         return answer
 

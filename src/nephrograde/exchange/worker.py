@@ -36,7 +36,7 @@ def serve(grader_path: Path, spool_dir: Path, given: IO[str], answers: IO[str]) 
         grader_path: The grader file.
         spool_dir: The spool.
         given: One JSON object a line: ``key``, and ``unchecked_phase``.
-        answers: One JSON object a line: ``state``, ``code`` and ``what``.
+        answers: One JSON object a line: ``state`` and, about a series, its ``key``, ``code`` and ``what``.
 
     Raises:
         NephrogradeError: The grader cannot be read, or another worker grades in the spool.
