@@ -7,6 +7,7 @@ import webbrowser
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem
+from nephrograde.loopback import is_loopback
 from nephrograde.report.text.language import t
 from nephrograde.terminal import say
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from nephrograde.report.text.language import Language
     from nephrograde.web.assist import Assistant
 
-PASSWORD = "NEPHROGRADE_PASSWORD"  # noqa: S105 (the name of the variable)
+_PASSWORD = "NEPHROGRADE_PASSWORD"  # noqa: S105 (the name of the variable)
 WEIGHTS_LICENCE = (
     "The weights of nnInteractive that its authors publish are under CC BY-NC-SA 4.0: for non-commercial use only."
 )
@@ -69,11 +70,26 @@ def serve_page(
         if with_browser:
             webbrowser.open(shown)
 
-    password = os.environ.get(PASSWORD, "") if address[0] != "127.0.0.1" else ""
     try:
-        serve(session, address=address, password=password, language=language, assistant=assistant, opened=opened)
+        serve(
+            session,
+            address=address,
+            password=password_for(address[0]),
+            language=language,
+            assistant=assistant,
+            opened=opened,
+        )
     except KeyboardInterrupt:
         say(t("Ended."), err=True)
+
+
+def password_for(host: str) -> str:
+    """The password of the environment that a page asks for; none where only this machine can reach it.
+
+    Args:
+        host: Where it listens.
+    """
+    return "" if is_loopback(host) else os.environ.get(_PASSWORD, "")
 
 
 def _assistant(address: str) -> Assistant:

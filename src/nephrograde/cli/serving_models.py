@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import webbrowser
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from nephrograde.cli.serving import PASSWORD
+from nephrograde.cli.serving import password_for
 from nephrograde.cli.shared import Lang, NoBrowser, PageHost, PagePort, with_options
 from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.language import t
+from nephrograde.signals import ending_in_order
 from nephrograde.terminal import say
 
 commands = typer.Typer()
@@ -64,7 +63,6 @@ def serve(
         if not options.no_browser:
             webbrowser.open(shown)
 
-    signal.signal(signal.SIGTERM, _interrupt)  # what ends a service must remove the scans too
     disk_bytes = options.disk_gb * 2**30
     limits = replace(
         DEFAULT_LIMITS,
@@ -76,17 +74,14 @@ def serve(
         slots=options.workers,
     )
     try:
-        serve_models(
-            graders,
-            address=(options.host, options.port),
-            password=os.environ.get(PASSWORD, "") if options.host != "127.0.0.1" else "",
-            limits=limits,
-            language=options.lang,
-            opened=opened,
-        )
+        with ending_in_order():  # what ends a service must remove the scans, too
+            serve_models(
+                graders,
+                address=(options.host, options.port),
+                password=password_for(options.host),
+                limits=limits,
+                language=options.lang,
+                opened=opened,
+            )
     except KeyboardInterrupt:
         say(t("Ended."), err=True)
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nephrograde.errors import InputError, Problem
+from nephrograde.loopback import is_loopback
 
 AUTHORIZATION: Final = "NEPHROGRADE_DICOMWEB_AUTHORIZATION"
 """Names the variable that holds the whole header, such as ``Bearer eyJ…``."""
@@ -149,23 +149,6 @@ def is_uid(text: str) -> bool:
     (True, False, False)
     """
     return len(text) <= _LONGEST_UID and _UID.fullmatch(text) is not None
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine, and nobody else can be meant.
-
-    Args:
-        host: A name or an address.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _web_service(text: str, place: str) -> WebService:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from nephrograde.errors import InputError, Problem
 from nephrograde.exchange.completion import Completion
-from nephrograde.exchange.destination import OWN_AET, is_loopback, parse_destination, parse_title
+from nephrograde.exchange.destination import OWN_AET, parse_destination, parse_title
 from nephrograde.exchange.events import Event
 from nephrograde.exchange.grading_process import GradingProcess
 from nephrograde.exchange.replying import Replying
 from nephrograde.exchange.spool import ATTEMPTS, RESULT, Reason, Spool, State
 from nephrograde.exchange.store_scp import Access, StoreScp
 from nephrograde.lock import only_writer_of
+from nephrograde.loopback import is_loopback
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem, require_package
-from nephrograde.placing.ending import keeping_handlers
 from nephrograde.placing.ray_address import check_answers
 from nephrograde.placing.ray_folder import folder_of_ray
 from nephrograde.placing.unit import Done, attempt
+from nephrograde.signals import keeping_handlers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

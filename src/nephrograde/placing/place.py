@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import FitError, RunError
-from nephrograde.placing.ending import ending_in_order
+from nephrograde.signals import ending_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

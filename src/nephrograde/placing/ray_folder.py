@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import signal
 import tempfile
 from contextlib import contextmanager, suppress
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import about_temporary_files
-from nephrograde.lock import lock_handle
+from nephrograde.private_folder import PrivateFolder, remove_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 _LONGEST_DIR = 43
 """Characters of the folder; Ray's sockets lie up to 64 deeper, and systems take 107."""
 _PREFIX = "ngray-"
-_OWN_NAME = re.compile(_PREFIX + r"[a-z0-9_]{8}")
 
 
 @contextmanager
@@ -39,65 +36,15 @@ def folder_of_ray() -> Iterator[Path]:
     usual = Path(tempfile.gettempdir())
     needed = len(f"/{_PREFIX}12345678/r")
     above = usual if len(str(usual)) + needed <= _LONGEST_DIR else Path("/tmp")  # noqa: S108 (a folder of its own inside)
-    remove_abandoned(above)
+    remove_abandoned(_PREFIX, above, before=_end_processes)  # of Ray that still write there
     with about_temporary_files():
-        folder, handle = _made(above)
+        private = PrivateFolder(_PREFIX, above)
     try:
-        (folder / "r").mkdir()
-        yield folder / "r"
+        (private.path / "r").mkdir()
+        yield private.path / "r"
     finally:
-        _end_processes(folder)  # of a Ray that was interrupted while it began or ended
-        shutil.rmtree(folder, ignore_errors=True)
-        if handle is not None:
-            os.close(handle)
-
-
-def remove_abandoned(above: Path) -> None:
-    """Remove the folders of commands that were killed, and end the processes of Ray that still write there.
-
-    A folder is left alone if its command is running, which holds a lock of it; if it belongs to another user; and if it
-    is a link.
-
-    Args:
-        above: The folder that they are in.
-    """
-    with suppress(OSError):
-        for path in sorted(above.iterdir()):
-            if _OWN_NAME.fullmatch(path.name) and not path.is_symlink():
-                with suppress(OSError):
-                    _remove_if_abandoned(path)
-
-
-def _made(above: Path) -> tuple[Path, int | None]:
-    """A new folder, and the handle that holds its lock until this process ends; None where folders have no locks."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=above))
-        try:
-            handle = _opened(folder)
-        except FileNotFoundError:  # another command took it for an abandoned one before it was locked
-            continue
-        except OSError:
-            return folder, None
-        is_locked = lock_handle(handle)
-        if is_locked is None or (is_locked and folder.is_dir()):
-            return folder, handle
-        os.close(handle)
-
-
-def _opened(folder: Path) -> int:
-    flags = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    return os.open(folder, os.O_RDONLY | flags)
-
-
-def _remove_if_abandoned(folder: Path) -> None:
-    handle = _opened(folder)
-    try:
-        if os.fstat(handle).st_uid != os.getuid() or not lock_handle(handle):
-            return
-        _end_processes(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(handle)
+        _end_processes(private.path)  # of a Ray that was interrupted while it began or ended
+        private.close()
 
 
 def _end_processes(folder: Path) -> None:

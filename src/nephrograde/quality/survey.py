@@ -28,9 +28,9 @@ from nephrograde.sample.places import check_place
 from nephrograde.sample.region import region_settings
 from nephrograde.sample.scanned import fault_of_state, read_scan
 from nephrograde.staging import staged
+from nephrograde.volume.finding import Fault, as_fault, in_column, write_findings
 from nephrograde.volume.image_files import sha256_of_image
 from nephrograde.volume.masks.labels import find_names_file
-from nephrograde.volume.finding import Fault, as_fault, in_column, write_findings
 from nephrograde.volume.pictures import find_pictures
 from nephrograde.volume.thumbnail import thumbnail_png
 from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,6 +11,9 @@ from nephrograde.cohort.case import Scan
 from nephrograde.predict.many.patient import NewPatient, inputs_sha256
 from nephrograde.volume.image_files import further_files, sha256_of_image
 from nephrograde.volume.read import read_volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEADERS = {
     "ct.mhd": """ObjectType = Image

@@ -7,22 +7,18 @@ import secrets
 import shutil
 import tempfile
 import threading
-import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nephrograde.lock import lock_handle
+from nephrograde.private_folder import PrivateFolder, remove_abandoned
 from nephrograde.web.grading.refusal import RETRY_S, Refusal, no_room
 
 if TYPE_CHECKING:
     from nephrograde.web.grading.limits import Limits
 
 PREFIX = "nephrograde-serve-"
-_LOCK = "lock"
-_YOUNG_S = 60.0
-"""A folder that was made a moment ago may not be locked yet."""
 
 
 class Room:
@@ -37,10 +33,9 @@ class Room:
 
     def __init__(self, limits: Limits, base_dir: Path | None = None) -> None:
         base = Path(tempfile.gettempdir()) if base_dir is None else base_dir
-        remove_leftovers(base)
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-        self._handle = os.open(self.folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-        lock_handle(self._handle)
+        remove_abandoned(PREFIX, base)
+        self._private = PrivateFolder(PREFIX, base)
+        self.folder = self._private.path
         self._limits = limits
         self._held: Counter[str] = Counter()
         self._turn = threading.Lock()
@@ -106,10 +101,7 @@ class Room:
 
     def close(self) -> None:
         """Remove the folder with everything in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with suppress(OSError):
-            os.close(self._handle)
-        shutil.rmtree(self.folder, ignore_errors=True)  # Windows does not remove open files
+        self._private.close()
 
 
 def remove(folder: Path) -> None:
@@ -133,24 +125,3 @@ def size_of(folder: Path) -> int:
             with suppress(OSError):
                 total += os.lstat(Path(parent) / name).st_size
     return total
-
-
-def remove_leftovers(base_dir: Path) -> None:
-    """Remove the folders of servers that were killed: ours by their name and owner, and locked by no process.
-
-    Args:
-        base_dir: Where they lie.
-    """
-    for folder in base_dir.glob(f"{PREFIX}*"):
-        with suppress(OSError):
-            status = folder.lstat()
-            is_ours = not hasattr(os, "getuid") or status.st_uid == os.getuid()
-            if folder.is_symlink() or not is_ours or time.time() - status.st_mtime < _YOUNG_S:
-                continue
-            handle = os.open(folder / _LOCK, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-            try:
-                is_free = lock_handle(handle) is True
-            finally:
-                os.close(handle)
-            if is_free:
-                shutil.rmtree(folder, ignore_errors=True)

@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.needs("starlette", "uvicorn", "onnxruntime"), pytest.m
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
-def test_command_serves_until_it_is_ended(grader_path, tmp_path):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])  # of a service manager, of a terminal that is closed
+def test_command_serves_until_it_is_ended(grader_path, tmp_path, name):
     words = [sys.executable, "-m", "nephrograde", "serve", grader_path, "--no-browser", "--lang", "zh"]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
@@ -33,7 +34,7 @@ def test_command_serves_until_it_is_ended(grader_path, tmp_path):
         connection.close()
         assert [model["model"] for model in service["models"]] == ["weak-1-cmp"]
         assert len(list(tmp_path.glob(f"{PREFIX}*"))) == 1
-        server.send_signal(signal.SIGTERM)
+        server.send_signal(getattr(signal, name))
         _, said = server.communicate(timeout=60)
     assert server.returncode == 0
     assert "Traceback" not in said

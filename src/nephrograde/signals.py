@@ -1,4 +1,4 @@
-"""How a command that has placed units ends when it is told to: in order, so that nothing of it goes on."""
+"""How a command ends when it is told to: in order, so that nothing of it goes on and nothing private is left."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 from tests.waiting_units import usual_signals
 
-from nephrograde.placing.ending import ending_in_order, keeping_handlers
+from nephrograde.signals import ending_in_order, keeping_handlers
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there are no such signals on this system")
 
