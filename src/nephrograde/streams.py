@@ -57,6 +57,24 @@ def make_writable() -> None:
             reconfigure(encoding=encoding, errors=PLAIN)  # UTF-8, too, lacks what is in file names that are not text
 
 
+def is_text(name: str) -> bool:
+    r"""Whether the name of a file or folder is text; one from a system with GBK may hold bytes that are not UTF-8.
+
+    >>> is_text("张三"), is_text("P\udcd5")
+    (True, False)
+    """
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def as_text(name: str) -> str:
+    r"""Write such bytes as codes.
+
+    >>> as_text("P\udcd5\udcc5.nii")
+    'P\\udcd5\\udcc5.nii'
+    """
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error

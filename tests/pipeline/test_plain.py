@@ -151,6 +151,7 @@ def test_what_was_read_is_what_typer_reads(nephrograde, empty, monkeypatch):
         ["FILE", "a", "--csv", "b.csv"],
         ["FILE", "a", "--", "--json"],
         ["FILE", "a", "--debug"],
+        ["FILE", "a\udcff"],
         ["missing.zip", "a"],
     ],
 )

@@ -3,12 +3,15 @@
 import os
 import shutil
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from nephrograde.lock import lock_handle
 from nephrograde.private_folder import PrivateFolder, remove_abandoned
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "getuid"), reason="folders have no owners on this system")
 

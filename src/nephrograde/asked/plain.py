@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nephrograde.report.text.language import LANGUAGES
+from nephrograde.streams import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +61,7 @@ def read_plainly(given: Sequence[str]) -> Plain | None:
     >>> read_plainly(["predict", grader.name, "scan.nii.gz", "--help"]), read_plainly(["inspect", grader.name])
     (None, None)
     """
-    if not given or given[0] != "predict" or not all(word.strip() for word in given):
+    if not given or given[0] != "predict" or not all(word.strip() and is_text(word) for word in given):
         return None
     paths: list[Path] = []
     options: dict[str, Any] = {}

@@ -20,6 +20,7 @@ from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.language import Language, t
 from nephrograde.report.text.messages import told
 from nephrograde.run.folder import RunFolder
+from nephrograde.streams import is_text
 from nephrograde.terminal import say
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("ARGUMENTS", default=())
 """The arguments of the command that is running."""
 
 _NO_TEXT = "the name holds bytes that are not UTF-8, which no file of results could hold"
-_RENAME = "Rename the file or folder, or name a link to it."
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")]
 RunDir = Annotated[
@@ -96,7 +96,11 @@ class Command(TyperCommand):
             return super().parse_args(ctx, args[:-1] if args and args[-1].startswith("-") else args)
         remedy = "Name a file or folder; the current folder is `.`."
         problems = [Problem(place, "the path is empty", remedy) for place in self._empty_paths(args)]
-        problems += [Problem(place, _NO_TEXT, _RENAME) for place in _places_without_text(args)]
+        problems += [
+            Problem(f"argument {number}", _NO_TEXT, "Rename the file or folder, or name a link to it.")
+            for number, word in enumerate(args, start=1)
+            if not is_text(word)
+        ]
         if problems:
             raise InputError(problems)
         return super().parse_args(ctx, args)
@@ -131,15 +135,6 @@ class Command(TyperCommand):
             elif not word.strip() and is_path.get(before, True):
                 empty.append(before if before in is_path else f"argument {number}")
         return empty
-
-
-def _places_without_text(words: Sequence[str]) -> list[str]:
-    """Which words hold bytes that are not UTF-8, such as names of files from a system with GBK."""
-    return [
-        f"argument {number}"
-        for number, word in enumerate(words, start=1)
-        if any("\ud800" <= letter <= "\udfff" for letter in word)
-    ]
 
 
 def _holds_path(hint: object) -> bool:

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import re
 import shutil
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -196,6 +198,24 @@ def test_a_folder_is_graded_but_for_those_who_fail(folder, tmp_path, predict):
         assert found[name]["failure_remedy"] in listed
     code, out, err = predict(*words, "--lang", "zh")
     assert (code, "文件夹中没有扫描" in err, "张三：" in out) == (1, True, True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text on this system")
+def test_a_name_that_is_no_text_fails_alone(folder, tmp_path, predict):
+    (folder / os.fsdecode(b"P\xd5\xc5.nii.gz")).write_bytes(b"")  # of a system with GBK
+    inner = folder / "inner" / os.fsdecode(b"\xd5")
+    inner.mkdir(parents=True)
+    (inner / "a.nii.gz").touch()
+    code, _, err = predict(folder, "--annotations", tmp_path / "annotations", "--csv", tmp_path / "a.csv")
+    assert code == 1
+    found = {one["patient_id"]: one for one in table_of(tmp_path / "a.csv")}
+    assert {name for name, one in found.items() if one["failure_code"] == "name-not-text"} == {
+        r"P\udcd5\udcc5",
+        "inner",
+    }
+    assert found[r"P\udcd5\udcc5"]["image"].endswith(r"P\udcd5\udcc5.nii.gz")
+    assert "bytes that are not UTF-8" in err
+    assert [name for name, one in found.items() if one["p_high"]] == ["b", "nested", "张三"]
 
 
 def test_patients_without_a_region_are_refused_before_a_scan_is_read(folder, predict, monkeypatch):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nephrograde.cohort.case import Scan
 from nephrograde.errors import VolumeError
 from nephrograde.predict.many.patient import NewPatient
+from nephrograde.streams import as_text, is_text
 from nephrograde.volume.dicom.signature import is_dicom_file
 from nephrograde.volume.pictures import KINDS, find_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 TABLES: Final = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xls")
 _SCANS: Final = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".series", ".zip")
@@ -90,7 +91,7 @@ def patient_of(path: Path, phase: str) -> NewPatient:
         phase: That of the model.
 
     Returns:
-        The patient, called as the path; with a refusal if the folder holds no scan, or several.
+        The patient, called as the path; with a refusal if the folder holds no scan, or several, or a name is no text.
     """
     refusal = None
     try:
@@ -109,7 +110,11 @@ def patient_of(path: Path, phase: str) -> NewPatient:
         message = f"the folder holds several scans ({names}{more})."
         remedy = "Name one scan for each patient in a table; `nephrograde scan` makes one of a DICOM export."
         refusal = VolumeError("scans-several", message, remedy, path=path)
-    return NewPatient(name_of(path), scans, refusal=refusal)
+    if not all(is_text(str(one)) for one in (path, *found)):
+        scans, shown = {}, Path(as_text(str(path)))
+        message = "its name holds bytes that are not UTF-8, which no file of results could hold."
+        refusal = VolumeError("name-not-text", message, "Rename the file or folder, or name a link to it.", path=shown)
+    return NewPatient(as_text(name_of(path)), scans, refusal=refusal)
 
 
 def name_of(path: Path) -> str:
