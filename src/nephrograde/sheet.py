@@ -16,6 +16,7 @@ import io
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,8 @@ _BLANK = frozenset(
 _NONE = frozenset({"none", "无"})
 
 _HEADINGS_BELOW_TITLE = 3
+_PEEKED_ROWS, _PEEKED_CHARACTERS = 10, 100_000
+"""At the top of a text file, where the headings are."""
 
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 _ZIP = b"PK\x03\x04"
@@ -353,6 +356,16 @@ def _filled(rows: Iterable[list[str]], first: int = 1) -> Iterator[tuple[int, li
 
 
 def _delimiter_of(text: str) -> str:
-    """Return the delimiter that splits the headings into the most cells."""
-    first_line = next((line for line in text.splitlines() if line.strip(" ,;\t\ufeff")), "")
-    return max(",;\t", key=lambda delimiter: len(next(csv.reader([first_line[:100_000]], delimiter=delimiter), [])))
+    """Return the delimiter that splits the headings into the most cells; none splits a title above them."""
+    rows_by = {delimiter: _first_rows(text, delimiter) for delimiter in ",;\t"}
+    for row in range(_PEEKED_ROWS):
+        widths = {delimiter: len(rows[row]) if row < len(rows) else 0 for delimiter, rows in rows_by.items()}
+        if max(widths.values()) > 1:
+            return max(widths, key=lambda delimiter: widths[delimiter])
+    return ","
+
+
+def _first_rows(text: str, delimiter: str) -> list[list[str]]:
+    reader = csv.reader(io.StringIO(text[:_PEEKED_CHARACTERS], newline=""), delimiter=delimiter)
+    filled = (cells for cells in reader if any(cell.strip(" ,;\t\ufeff") for cell in cells))
+    return list(islice(filled, _PEEKED_ROWS))

@@ -38,6 +38,16 @@ def test_text_in_any_encoding_and_delimiter(tmp_path: Path, encoding: str, delim
     assert read_table(table_path) == ROWS
 
 
+@pytest.mark.parametrize("above", ["", "2024 年队列\r\n", "a title\r\n\r\n"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_delimiter_is_that_of_the_headings_below_a_title_and_over_two_lines(
+    tmp_path: Path, delimiter: str, above: str
+) -> None:
+    text = above + as_text(delimiter).replace("病案号", '"病案\n号"', 1)
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8", newline="")
+    assert read_table(tmp_path / "a.csv") == ROWS
+
+
 def test_separator_hint_of_excel_is_followed(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("sep=;\r\npatient_id;note, long, and longer\r\nP1;x\r\n", encoding="utf-8")
     assert read_table(tmp_path / "a.csv") == [{"patient_id": "P1", "note, long, and longer": "x"}]
