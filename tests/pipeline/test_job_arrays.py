@@ -168,10 +168,19 @@ def test_arrays_are_no_larger_than_the_cluster_allows(tmp_path: Path, monkeypatc
         )
 
 
-def test_no_more_units_at_once_here_than_this_process_may_use_processors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "arrays"),
+    [
+        (["cluster=local"], [2, 2, 1]),  # as within a job of SLURM that has two processors of a large machine
+        (["cluster=local", "at_once=3"], [3, 2]),
+        (["array=4", "at_once=2"], [2, 2, 1]),
+        (["array=4"], [4, 1]),
+        (["array=5", "at_once=2"], [5]),  # SLURM itself lets two of them run
+    ],
+)
+def test_no_more_units_at_once_than_asked_for_or_than_there_are_processors_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], arrays: list[int]
 ) -> None:
-    """As within a job of SLURM that has two processors of a large machine."""
     submitted: list[int] = []
 
     def submit(units: list[object]) -> list[object]:
@@ -183,11 +192,12 @@ def test_no_more_units_at_once_here_than_this_process_may_use_processors(
     monkeypatch.setattr("nephrograde.placing.slurm._executor", lambda *_, **__: executor)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr("nephrograde.placing.slurm.shutil.which", lambda name: name)
     place_units(
         [Unit(str(number), partial(pow, number, 2)) for number in range(5)],
-        parse_engine("slurm", ["cluster=local"]),
+        parse_engine("slurm", options),
         cpus=1,
         logs_dir=tmp_path / "logs",
         finished=lambda *_: None,
     )
-    assert submitted == [2, 2, 1]
+    assert submitted == arrays

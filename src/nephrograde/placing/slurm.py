@@ -85,8 +85,11 @@ def place_on_slurm(
     make_folder(logs_dir)
     executor = _executor(engine, cluster, cpus=cpus, logs_dir=logs_dir)
     limit = engine.number("array") or (largest_array() if cluster == "slurm" else len(units))
-    # Here, each job of an array would be a process that begins at once.
-    room = len(units) if cluster == "slurm" else engine.number("at_once") or usable_processors()
+    at_once = engine.number("at_once")
+    if cluster == "slurm":  # it holds the jobs of one array back by itself, not those of several
+        room = at_once if at_once and len(units) > limit else len(units)
+    else:  # here, each job of an array would be a process that begins at once
+        room = at_once or usable_processors()
     jobs = _Jobs(executor, deque(enumerate(units)), limit, room)
     asked = time.monotonic()
     try:
