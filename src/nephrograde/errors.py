@@ -106,7 +106,17 @@ def require_package(place: str, package: str, extra: str) -> None:
 
 
 class PlaceError(NephrogradeError):
-    """A point, box or slice that is not written with its unit as required."""
+    """A point, box, slice or mask of strokes that is not written as required.
+
+    Attributes:
+        what: What is wrong with it.
+        remedy: How it is written.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(f"{what}. {remedy}")
 
 
 class VolumeError(NephrogradeError):

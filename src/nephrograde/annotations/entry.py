@@ -278,8 +278,7 @@ def _mask_problems(value: str) -> list[Problem]:
         try:
             parse_voxels(value)
         except PlaceError as error:
-            what, _, remedy = str(error).partition(". ")
-            return [Problem("value", what, remedy)]
+            return [Problem("value", error.what, error.remedy)]
         return []
     if value != REFUSED_MASK and (not _MASK_FILE.fullmatch(value) or ".." in value):
         remedy = f'Write the voxels of slices, the plain name of a .nii or .nii.gz file, or "{REFUSED_MASK}".'
@@ -296,8 +295,7 @@ def _place_problems(kind: Kind, value: str) -> list[Problem]:
     try:
         unit = parse_of[kind](value).unit
     except PlaceError as error:
-        what, _, remedy = str(error).partition(". ")
-        return [Problem("value", what, remedy)]
+        return [Problem("value", error.what, error.remedy)]
     if unit != "mm":
         return [Problem("value", f"{value!r} is not in mm", "Write places of annotations in mm.")]
     return []

@@ -261,4 +261,4 @@ def _written(number: float) -> str:
 
 
 def _wrong(what: str) -> PlaceError:
-    return PlaceError(f"the mask {what}. {_RULE}")
+    return PlaceError(f"the mask {what}", _RULE)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from nephrograde.cohort.case import AnnotationRemark
 from nephrograde.cohort.ids import similar_pairs
-from nephrograde.cohort.place import BOX_RULE, POINT_RULE, SLICE_RULE, parse_box, parse_point, parse_slice
+from nephrograde.cohort.place import parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, PlaceError, Problem
 from nephrograde.sheet import is_blank, is_nothing, open_sheet
 from nephrograde.study import NAME_PATTERN
@@ -31,7 +31,6 @@ _PARSERS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
     "slice": ("slice_place", parse_slice),
 }
 _STATE_RULE: Final = 'Write "none" (no tumour), "unusable" (cannot be judged), or nothing.'
-_RULES: Final = {"point": POINT_RULE, "box": BOX_RULE, "slice": SLICE_RULE, "state": _STATE_RULE}
 _KINDS: Final = ("point", "box", "slice", "mask", "state")
 _STATES: Final = ("none", "unusable")
 _REFUSED: Final = "none"
@@ -174,8 +173,8 @@ def read_annotations(path: Path) -> tuple[Annotations, list[Problem]]:
             try:
                 name, value = _read_cell(kind, text, base_dir=table_path.parent)
             except PlaceError as error:
-                what = f"patient {patient}: {str(error).removesuffix(f'. {_RULES[kind]}')}"
-                problem = Problem(f"{sheet.name} row {number}, column {heading}", what, _RULES[kind])
+                what = f"patient {patient}: {error.what}"
+                problem = Problem(f"{sheet.name} row {number}, column {heading}", what, error.remedy)
                 found.setdefault(heading, []).append(problem)
             else:
                 labels.setdefault((patient, phase), {})[name] = value
@@ -278,7 +277,7 @@ def _read_cell(kind: str, text: str, *, base_dir: Path) -> tuple[str, object]:
         return "mask_path", None if text.casefold() == _REFUSED else base_dir / text.replace("\\", "/")
     if kind == "state":
         if text.casefold() not in _STATES:
-            raise PlaceError(f"{text!r} is not a state. {_STATE_RULE}")
+            raise PlaceError(f"{text!r} is not a state", _STATE_RULE)
         return "state", text.casefold()
     name, parse = _PARSERS[kind]
     return name, parse(text)

@@ -109,7 +109,7 @@ def parse_box(text: str) -> Box:
     """
     (first, second), unit = _read_corners(text, count=2, rule=BOX_RULE)
     if sum(a == b for a, b in zip(first, second, strict=True)) > 1:
-        raise PlaceError(f"{text!r} has an extent along fewer than two axes. {BOX_RULE}")
+        raise PlaceError(f"{text!r} has an extent along fewer than two axes", BOX_RULE)
     low = (min(first[0], second[0]), min(first[1], second[1]), min(first[2], second[2]))
     high = (max(first[0], second[0]), max(first[1], second[1]), max(first[2], second[2]))
     return Box(low, high, unit)
@@ -159,7 +159,7 @@ def write_place(place: Point | Box | SlicePlace) -> str:
 def _read_corners(text: str, *, count: int, rule: str) -> tuple[list[Triple], Unit]:
     parts = _plain(text).split(";")
     if len(parts) != count:
-        raise PlaceError(f"{text!r} has {len(parts)} corner{'s' * (len(parts) > 1)} where {count} should be. {rule}")
+        raise PlaceError(f"{text!r} has {len(parts)} corner{'s' * (len(parts) > 1)} where {count} should be", rule)
     last_body, unit = _split_unit(parts[-1], text, rule)
     corners: list[Triple] = []
     for body in [*parts[:-1], last_body]:
@@ -167,7 +167,7 @@ def _read_corners(text: str, *, count: int, rule: str) -> tuple[list[Triple], Un
         if body and body[-1].isalpha():
             numbers, own_unit = _split_unit(body, text, rule)
             if own_unit != unit:
-                raise PlaceError(f"{text!r} mixes mm and vox. {rule}")
+                raise PlaceError(f"{text!r} mixes mm and vox", rule)
         x, y, z = _read_numbers(numbers, text, count=3, unit=unit, rule=rule)
         corners.append((x, y, z))
     return corners, unit
@@ -185,17 +185,17 @@ def _split_unit(part: str, text: str, rule: str) -> tuple[str, Unit]:
     if plain.endswith("vox"):
         return plain.removesuffix("vox"), "vox"
     unknown = re.search(r"[^\W\d_]+$", plain)
-    raise PlaceError(f"{text!r} has {f'the unit {unknown[0]!r}' if unknown else 'no unit'}. {rule}")
+    raise PlaceError(f"{text!r} has {f'the unit {unknown[0]!r}' if unknown else 'no unit'}", rule)
 
 
 def _read_numbers(body: str, text: str, *, count: int, unit: Unit, rule: str) -> list[float]:
     words = body.split(",")
     if len(words) != count:
-        raise PlaceError(f"{text!r} has {len(words)} number{'s' * (len(words) > 1)} where {count} should be. {rule}")
+        raise PlaceError(f"{text!r} has {len(words)} number{'s' * (len(words) > 1)} where {count} should be", rule)
     for word in words:
         if not _NUMBER.fullmatch(word) or not math.isfinite(float(word)):
-            raise PlaceError(f"{text!r} contains {word!r}, which is not a number. {rule}")
+            raise PlaceError(f"{text!r} contains {word!r}, which is not a number", rule)
     numbers = [float(word) for word in words]
     if unit == "vox" and min(numbers) < 0:
-        raise PlaceError(f"{text!r} has a negative voxel number, and voxels count from 0. {rule}")
+        raise PlaceError(f"{text!r} has a negative voxel number, and voxels count from 0", rule)
     return numbers

@@ -18,9 +18,6 @@ from nephrograde.cohort.annotated import annotate_cohort, read_annotations
 from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.columns import CLINICAL_NUMBERS, name_columns
 from nephrograde.cohort.place import (
-    BOX_RULE,
-    POINT_RULE,
-    SLICE_RULE,
     Box,
     Point,
     SlicePlace,
@@ -196,9 +193,9 @@ def read_all_scans(rows: list[Row], settings: CohortSettings, faults: Faults) ->
 
 def _read_scan(row: Row, phase: str, *, base_dir: Path, faults: Faults) -> Scan | None:
     image, mask, kidneys = (row.cell(f"{phase}_{kind}") for kind in ("image", "mask", "kidneys"))
-    point = _read_place(row, f"{phase}_point", parse=parse_point, rule=POINT_RULE, faults=faults)
-    box = _read_place(row, f"{phase}_box", parse=parse_box, rule=BOX_RULE, faults=faults)
-    slice_place = _read_place(row, f"{phase}_slice", parse=parse_slice, rule=SLICE_RULE, faults=faults)
+    point = _read_place(row, f"{phase}_point", parse=parse_point, faults=faults)
+    box = _read_place(row, f"{phase}_box", parse=parse_box, faults=faults)
+    slice_place = _read_place(row, f"{phase}_slice", parse=parse_slice, faults=faults)
     pixel_mm = _read_pixel_size(row, f"{phase}_pixel_mm", faults)
     image_paths = [_as_path(text, base_dir) for text in image.split(";") if text.strip()]
     if image_paths:
@@ -222,14 +219,14 @@ def _read_scan(row: Row, phase: str, *, base_dir: Path, faults: Faults) -> Scan 
     return None
 
 
-def _read_place(row: Row, column: str, *, parse: Callable[[str], P], rule: str, faults: Faults) -> P | None:
+def _read_place(row: Row, column: str, *, parse: Callable[[str], P], faults: Faults) -> P | None:
     text = row.cell(column)
     if not text:
         return None
     try:
         return parse(text)
     except PlaceError as error:
-        faults.add(row, column, what=f": {str(error).removesuffix(f'. {rule}')}", remedy=rule)
+        faults.add(row, column, what=f": {error.what}", remedy=error.remedy)
     return None
 
 

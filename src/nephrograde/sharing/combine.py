@@ -81,7 +81,8 @@ def auc_effect(area: Area) -> Effect:
     """Return the AUC of a hospital on the logit scale, with DeLong's variance.
 
     An AUC of 0 or 1 is moved inwards by half a pair, with the variance by which its interval reaches as far as that
-    of Newcombe, and so is that of scores that are all equal: to leave such hospitals out would favour the others.
+    of Newcombe, and so are that of scores that are all equal and that of a single patient of a grade: to leave such
+    hospitals out would favour the others.
 
     Args:
         area: The AUC, its variance, and the patients of either grade.
@@ -103,14 +104,15 @@ def auc_effect(area: Area) -> Effect:
 
 
 def area_of(site: SiteStatistics, model: str) -> Area:
-    """Return the AUC of a model in a hospital.
+    """Return the AUC of a model in a hospital, with a variance of NaN if a grade has a single patient there.
 
     Args:
         site: The hospital.
         model: The model id.
     """
     own = site.model(model)
-    return Area(own.auc, own.auc_variance or 0.0, site.n_high, site.n_low)
+    is_single = 1 in {site.n_high, site.n_low}
+    return Area(own.auc, math.nan if is_single else own.auc_variance or 0.0, site.n_high, site.n_low)
 
 
 def _pooled_rows(

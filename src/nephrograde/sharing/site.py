@@ -46,7 +46,8 @@ class ModelStatistics:
     Attributes:
         model: Its id.
         auc: The area under its ROC curve.
-        auc_variance: DeLong's variance of it; None where the AUC is 0 or 1, or all scores are equal.
+        auc_variance: DeLong's variance of it; None where the AUC is 0 or 1, all scores are equal, or a grade has one
+            patient.
         expected: The sum of the probabilities: how many high-grade patients the model expects.
         intercept: Calibration in the large, on log odds, with its variance.
         slope: The calibration slope, with its variance.

@@ -40,17 +40,15 @@ class Tumour:
     """Position and size of a delineated tumour.
 
     ``low_mm`` and ``high_mm`` are opposite corners of its bounding box along the axes of the volume, at the outer faces
-    of the voxels (LPS, mm), and ``center_mm`` is their midpoint. ``slices`` are the slices with tumour and
-    ``areas_mm2`` is its area on each; ``largest_slice`` is the first with the largest area. ``diameter_mm`` is the
-    longest straight line across the tumour on that slice, from outer edge to outer edge.
+    of the voxels (LPS, mm), and ``center_mm`` is their midpoint. ``slices`` are the slices with tumour.
+    ``diameter_mm`` is the longest straight line across the tumour, from outer edge to outer edge, on the first slice
+    with the largest area.
     """
 
     center_mm: Triple
     low_mm: Triple
     high_mm: Triple
     slices: tuple[int, ...]
-    areas_mm2: tuple[float, ...]
-    largest_slice: int
     volume_ml: float
     diameter_mm: float
 
@@ -273,8 +271,6 @@ def measure_tumour(mask: MaskArray, volume: Volume) -> Tumour:
         low_mm=volume.to_mm([a - 0.5 for a in low]),
         high_mm=volume.to_mm([b + 0.5 for b in high]),
         slices=tuple((filled + low[2]).tolist()),
-        areas_mm2=tuple((counts[filled] * pixel_mm2).tolist()),
-        largest_slice=largest + low[2],
         volume_ml=float(counts.sum() * pixel_mm2 * volume.spacing_mm[2] / 1000.0),
         diameter_mm=_diameter(part[:, :, largest], volume.spacing_mm),
     )

@@ -166,8 +166,7 @@ def _clicks(given: Mapping[str, Any], slices: Slices) -> tuple[list[Triple], lis
             try:
                 point = parse_point(text)
             except PlaceError as error:
-                what, _, remedy = str(error).partition(". ")
-                problems.append(Problem(key, what, remedy))
+                problems.append(Problem(key, error.what, error.remedy))
                 continue
             if point.unit != "mm" or not slices.holds(point.position):
                 problems.append(Problem(key, f"{text[:80]!r} is outside the image", "Click on the image."))

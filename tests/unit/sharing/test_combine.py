@@ -257,6 +257,10 @@ def test_extreme_hospitals_give_numbers_or_a_reason(share, kind):
     row = found.estimate("m", "auc")
     assert 0.0 < row.low < row.value < row.high < 1.0
     assert row.sites == 6
+    single = next(row for row in found.sites if (row.n_high, row.model) == (1, "m"))
+    assert math.isnan(single.auc_low)  # as in the evaluation of this hospital alone
+    assert math.isnan(single.auc_high)
+    assert single.weight > 0
     assert found.estimate("m", "calibration_slope").sites < 6
     assert found.estimate("m", "observed_expected").sites == 5
     assert found.estimate("m", "auc_difference", "half").reason == "no-variance"

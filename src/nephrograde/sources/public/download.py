@@ -43,14 +43,12 @@ class Downloaded:
     Attributes:
         table_path: The cohort table.
         series_path: The table of all series.
-        sources_path: Citations and licences.
         n_whole: Number of complete series and files, including those from earlier downloads.
         failed: Why the others are missing.
     """
 
     table_path: Path
     series_path: Path
-    sources_path: Path
     n_whole: int
     failed: tuple[DownloadError, ...]
 
@@ -175,10 +173,10 @@ def _write_plan(plan: CohortPlan, out_dir: Path) -> Downloaded:
     claim_table(paths)
     write_tables(paths, plan.rows, plan.series, carried=plan.columns)
     write_origin(_origin(plan), out_dir / ORIGIN_NAME)
+    _write_sources(plan, out_dir / SOURCES_NAME)
     return Downloaded(
         table_path=paths.table_path,
         series_path=paths.series_path,
-        sources_path=_write_sources(plan, out_dir),
         n_whole=sum(is_whole(part, out_dir) for part in plan.parts),
         failed=(),
     )
@@ -315,7 +313,7 @@ def _check_space(out_dir: Path, n_bytes: int) -> None:
         raise InputError([Problem(str(out_dir), what, "Free some space, or give a folder on another disk with --out.")])
 
 
-def _write_sources(plan: CohortPlan, out_dir: Path) -> Path:
+def _write_sources(plan: CohortPlan, sources_path: Path) -> None:
     """Write the citations and the licences."""
     groups = Counter((part.doi, part.licence, part.path.partition("/")[0]) for part in plan.parts)
     sizes: Counter[tuple[str, str, str]] = Counter()
@@ -338,7 +336,5 @@ def _write_sources(plan: CohortPlan, out_dir: Path) -> Path:
         *(f"* {note}" for note in plan.notes),
         "",
     ]
-    sources_path = out_dir / SOURCES_NAME
     with replaced(sources_path) as temporary_path:
         temporary_path.write_text("\n".join(lines), encoding="utf-8")
-    return sources_path

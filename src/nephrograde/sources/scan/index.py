@@ -81,11 +81,11 @@ def plan_index(
     {'localiser': 1}
     """
     paths = ScanPaths(out_dir / "cohort.csv")
-    sheet = _open_index(index_path, encoding)
+    headers, notes = read_index(index_path, encoding)
     grades = read_grades(grades_path, encoding=encoding, columns=columns) if grades_path else NO_GRADES
     with only_scan(paths):
-        result = _write_plan(paths, _headers_of(sheet), grades, keep_ids=keep_ids)
-    return replace(result, notes=(*sheet.notes(), *result.notes))
+        result = _write_plan(paths, headers, grades, keep_ids=keep_ids)
+    return replace(result, notes=(*notes, *result.notes))
 
 
 def _write_plan(paths: ScanPaths, headers: list[SeriesHeader], grades: Grades, *, keep_ids: bool) -> ScanResult:
@@ -129,7 +129,7 @@ def recognise_series(headers: Iterable[SeriesHeader]) -> list[tuple[SeriesHeader
     return pairs
 
 
-def read_index(index_path: Path, encoding: str | None = None) -> list[SeriesHeader]:
+def read_index(index_path: Path, encoding: str | None = None) -> tuple[list[SeriesHeader], tuple[str, ...]]:
     """Read a table of series.
 
     Args:
@@ -137,12 +137,13 @@ def read_index(index_path: Path, encoding: str | None = None) -> list[SeriesHead
         encoding: As for :func:`plan_index`.
 
     Returns:
-        One header per series, ordered by patient and study.
+        One header per series, ordered by patient and study; and how the table was read, where that was a choice.
 
     Raises:
         InputError: If a column of ``NEEDED`` is missing, a row lacks a UID, or a series is listed in two rows.
     """
-    return _headers_of(_open_index(index_path, encoding))
+    sheet = _open_index(index_path, encoding)
+    return _headers_of(sheet), sheet.notes()
 
 
 def _open_index(index_path: Path, encoding: str | None) -> Sheet:

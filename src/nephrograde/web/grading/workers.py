@@ -16,9 +16,8 @@ from nephrograde.web.grading.refusal import Refusal, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from multiprocessing.connection import Connection
-    from multiprocessing.process import BaseProcess
 
+    from nephrograde.processes import Hired
     from nephrograde.web.grading.limits import Limits
 
 _RETRY_S = 10
@@ -51,20 +50,6 @@ class Job:
     is_cancelled: bool = False
 
 
-@dataclass(slots=True)
-class Worker:
-    """A process, and the line to it."""
-
-    process: BaseProcess
-    line: Connection
-
-    def end(self) -> None:
-        """End the process at once."""
-        self.process.kill()
-        self.process.join(5)
-        self.line.close()
-
-
 @dataclass(slots=True, eq=False)
 class JobQueue:
     """Some processes, and the jobs that wait for them.
@@ -81,7 +66,7 @@ class JobQueue:
     _waiting: deque[Job] = field(default_factory=deque)
     _places: Counter[str] = field(default_factory=Counter)
     _changed: threading.Condition = field(default_factory=threading.Condition)
-    _running: dict[int, tuple[Job, Worker]] = field(default_factory=dict)
+    _running: dict[int, tuple[Job, Hired]] = field(default_factory=dict)
     _threads: list[threading.Thread] = field(default_factory=list)
     _is_closing: bool = False
 
@@ -171,28 +156,26 @@ class JobQueue:
     # ---- one slot
 
     def _serve(self, number: int) -> None:
-        worker: Worker | None = None
+        worker: Hired | None = None
         try:
             while True:
+                if worker is not None and not worker.process.is_alive():
+                    _remove(worker)
+                    worker = None
                 with suppress(OSError):  # the job will say that there is no process
-                    worker = worker if worker and worker.process.is_alive() else self._hire(worker)
+                    worker = worker or hire(self.work, *self.arguments, name="nephrograde-grading")
                 job = self._next()
                 if job is None:
                     return
                 answer = self._do(number, job, worker)
                 if isinstance(answer, Refusal) and answer.code in _ENDED and worker is not None:
-                    worker.end()
+                    _remove(worker)
                     worker = None
                 with suppress(Exception):  # whatever a listener raises: the next job needs this thread
                     self._end(job, answer)
         finally:
             if worker is not None:
-                worker.end()
-
-    def _hire(self, old: Worker | None) -> Worker:
-        if old is not None:
-            old.end()
-        return Worker(*hire(self.work, *self.arguments, name="nephrograde-grading"))
+                _remove(worker)
 
     def _next(self) -> Job | None:
         """The next job; those of a user wait for nobody who has more of them under way."""
@@ -206,7 +189,7 @@ class JobQueue:
             job.is_working = True
             return job
 
-    def _do(self, number: int, job: Job, worker: Worker | None) -> dict[str, Any] | Refusal:
+    def _do(self, number: int, job: Job, worker: Hired | None) -> dict[str, Any] | Refusal:
         if worker is None:
             return Refusal("worker-lost", _LOST, 503, retry_s=_RETRY_S)
         with self._changed:
@@ -214,7 +197,7 @@ class JobQueue:
                 return Refusal("cancelled", _CANCELLED, 410)
             self._running[number] = (job, worker)
         try:
-            worker.line.send_bytes(json.dumps({"what": job.what, **job.order()}).encode())
+            worker.connection.send_bytes(json.dumps({"what": job.what, **job.order()}).encode())
             return self._listen(job, worker)
         except (EOFError, OSError, ValueError):  # what a killed process leaves behind
             return Refusal("worker-lost", _LOST, 503, retry_s=1)
@@ -224,15 +207,15 @@ class JobQueue:
             with self._changed:
                 del self._running[number]
 
-    def _listen(self, job: Job, worker: Worker) -> dict[str, Any] | Refusal:
+    def _listen(self, job: Job, worker: Hired) -> dict[str, Any] | Refusal:
         until = time.monotonic() + self.limits.job_s
         while True:
-            ready = wait([worker.line, worker.process.sentinel], timeout=max(0.0, until - time.monotonic()))
+            ready = wait([worker.connection, worker.process.sentinel], timeout=max(0.0, until - time.monotonic()))
             if job.is_cancelled:
                 return Refusal("cancelled", _CANCELLED, 410)
             if not ready:
                 return Refusal("time-out", _LATE, 503)
-            said = json.loads(worker.line.recv_bytes(_MOST_REPLY_BYTES))
+            said = json.loads(worker.connection.recv_bytes(_MOST_REPLY_BYTES))
             if "step" in said:
                 job.step = said["step"]
             elif "refused" in said:
@@ -243,3 +226,9 @@ class JobQueue:
     def _end(self, job: Job, answer: dict[str, Any] | Refusal) -> None:
         self.give_place(job.owner)
         job.ended(answer)
+
+
+def _remove(worker: Hired) -> None:
+    """End a process at once."""
+    worker.dismiss(at_once=True)
+    worker.end()

@@ -55,7 +55,7 @@ def test_a_cohort_is_downloaded_with_its_tables_and_sources(plan, public, tmp_pa
     assert sorted(path.name for path in (tmp_path / row["cmp_image"]).iterdir()) == [f"{n}.dcm" for n in range(4)]
     assert (tmp_path / row["cmp_mask"]).read_bytes().startswith(DICOM)
     assert steps[-1][0] == sum(len(content) for content in public.files.values())
-    text = done.sources_path.read_text(encoding="utf-8")
+    text = (tmp_path / "SOURCES.md").read_text(encoding="utf-8")
     for words in ("CC BY 4.0", "https://doi.org/10.1/x", "25.0", "a table", "A note.", "Research use only"):
         assert words in text
 

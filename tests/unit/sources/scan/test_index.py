@@ -130,7 +130,7 @@ def test_rows_are_read_whatever_a_table_makes_of_them() -> None:
 def _times(folder: Path, *times: str) -> list[str]:
     head = "PatientID,StudyInstanceUID,SeriesInstanceUID,SeriesDescription,StudyDate,SeriesTime"
     rows = [f"A,1,1.{number},x,2024-01-31,{time}" for number, time in enumerate(times)]
-    found = read_index(index_of(folder, *rows, head=head))
+    found, _ = read_index(index_of(folder, *rows, head=head))
     return [header.acquired_at.strftime("%H:%M:%S.%f") if header.acquired_at else "" for header in found]
 
 
