@@ -89,8 +89,7 @@ def run_study(
 
     require_weights(study)
     measured = _measured(study)
-    lock_path = RunFolder.at(run).study_lock_path
-    earlier = lock_path.read_bytes() if lock_path.is_file() else None
+    earlier = _lock_of(run)
     if engine != LOCAL:
         _place_preparing(study, run, engine, command=command, progress=progress)
         with _opened(study, run, command) as (folder, cohort, split):
@@ -113,8 +112,21 @@ def _refuse_reopening(
     """Refuse before the models are fitted, and leave the folder the run of the study that was evaluated."""
     from nephrograde.fit.stage import keys_of_fits
 
-    try:
+    with _or_restored(run, earlier):
         refuse_reopening(study, run, fits=keys_of_fits(study, cohort, split, run), reason=reason)
+
+
+def _lock_of(run: Run) -> bytes | None:
+    """The lock file as it is; None without one."""
+    lock_path = RunFolder.at(run).study_lock_path
+    return lock_path.read_bytes() if lock_path.is_file() else None
+
+
+@contextmanager
+def _or_restored(run: RunFolder, earlier: bytes | None) -> Iterator[None]:
+    """Leave the folder the run of the study that it was if the block refuses another one."""
+    try:
+        yield
     except RunError:
         if earlier is not None:
             with replaced(run.study_lock_path) as temporary_path:
@@ -181,14 +193,17 @@ def fit_study(
         progress: How to show the progress of long steps.
     """
     from nephrograde.fit.stage import fit_models, fit_only, place_models, plan_models
+    from nephrograde.sample.stage import require_prepared
 
     if only and engine != LOCAL:
         raise InputError([Problem("--only", "fits its units here, and --on elsewhere", "Leave one of them out.")])
     if only:
         with beside_others(run) as folder:
-            fit_only(study, *reopen_cohort(study, folder), folder, only=only, progress=progress)
+            opened = reopen_cohort(study, folder)
+            require_prepared(study, folder)
+            fit_only(study, *opened, folder, only=only, progress=progress)
         return
-    with _opened(study, run, command) as (folder, cohort, split):
+    with _opened(study, run, command, is_prepared=True) as (folder, cohort, split):
         if engine == LOCAL:
             fit_models(study, cohort, split, folder, progress=progress)
             return
@@ -211,9 +226,12 @@ def list_units(study: Study, run: Run) -> dict[str, bool]:
         RunError: The run folder is not prepared, was opened for another study, or is being written as a whole.
     """
     from nephrograde.fit.stage import fitted_units
+    from nephrograde.sample.stage import require_prepared
 
     with beside_others(run) as folder:
-        return fitted_units(study, *reopen_cohort(study, folder), folder)
+        opened = reopen_cohort(study, folder)
+        require_prepared(study, folder)
+        return fitted_units(study, *opened, folder)
 
 
 def tune_study(
@@ -258,8 +276,13 @@ def evaluate_study(
     study: Study, run: Run, *, command: str = "", reason: str | None = "", language: Language = "en"
 ) -> Path:
     """Evaluate fitted models and report; arguments and errors are those of :func:`run_study`."""
+    from nephrograde.fit.stage import require_fits_of
+
     measured = _measured(study)
-    with _opened(study, run, command) as (folder, cohort, split):
+    earlier = _lock_of(run)
+    with _opened(study, run, command, is_prepared=True) as (folder, cohort, split):
+        with _or_restored(folder, earlier):
+            require_fits_of(study, cohort, split, folder)
         evaluate_models(study, cohort, split, folder, reason=reason, measured=measured)
         compare_annotations(study, folder)
         return report_run(folder, language)
@@ -315,8 +338,15 @@ def print_study(run: Run, language: Language = "en") -> Path:
 
 
 @contextmanager
-def _opened(study: Study, run: Run, command: str) -> Iterator[tuple[RunFolder, Cohort, Split]]:
+def _opened(
+    study: Study, run: Run, command: str, *, is_prepared: bool = False
+) -> Iterator[tuple[RunFolder, Cohort, Split]]:
+    """Be the only writer of a run, whose scans have to be prepared for this study where ``is_prepared``."""
+    from nephrograde.sample.stage import require_prepared
+
     with only_writer(run) as folder:
+        if is_prepared:
+            require_prepared(study, folder)
         yield folder, *open_cohort(study, folder, command=command)
 
 

@@ -164,7 +164,7 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
     if is_drawn:
         _check_same_split(study, cohort, run)
     inputs = {name: digest for name, digest in _image_inputs(run).items() if name not in _OF_TABLE}
-    inputs |= _table_inputs(study)
+    inputs |= table_inputs(study)
     write_lock(study, run, inputs=inputs, command=command, has_dicom=cohort.has_dicom)
     keep_origin(study.cohort.table, run.origin_path)
     write_cases(cohort, run.cases_path)
@@ -192,7 +192,7 @@ def reopen_cohort(study: Study, run: RunFolder) -> tuple[Cohort, Split]:
     _check_same_split(study, cohort, run)
     lock = read_lock(run)
     opened = {name: digest for name, digest in lock["inputs"].items() if name in _OF_TABLE}
-    if _without_paths(restore_study(lock["study"])) != _without_paths(study) or opened != _table_inputs(study):
+    if without_places(restore_study(lock["study"])) != without_places(study) or opened != table_inputs(study):
         raise RunError(
             f"{run.run_dir} was opened for another study: its settings, the cohort table or the annotations differ. "
             "Give the same --set as then, or run `nephrograde prepare` on the study first."
@@ -200,15 +200,23 @@ def reopen_cohort(study: Study, run: RunFolder) -> tuple[Cohort, Split]:
     return cohort, read_split(run.split_path)
 
 
-def _without_paths(study: Study) -> dict[str, Any]:
-    """What results depend on, without the places of tables, which other machines may call by other names."""
+def without_places(study: Study) -> dict[str, Any]:
+    """Return what results depend on, without the places of tables, which other machines may call by other names.
+
+    Args:
+        study: The resolved study.
+    """
     content = study.sealed()
     content["cohort"] = {key: value for key, value in content["cohort"].items() if key not in {"table", "annotations"}}
     return content
 
 
-def _table_inputs(study: Study) -> dict[str, str]:
-    """The SHA-256 of the cohort table and the annotations."""
+def table_inputs(study: Study) -> dict[str, str]:
+    """Return the SHA-256 of the cohort table and of the annotations, by their names in the lock file.
+
+    Args:
+        study: The resolved study.
+    """
     inputs = {COHORT_TABLE: sha256_of(study.cohort.table)}
     if study.cohort.annotations is not None:
         inputs[ANNOTATIONS] = sha256_of(find_annotations(study.cohort.annotations))

@@ -13,6 +13,7 @@ from nephrograde.cohort.split import check_disjoint
 from nephrograde.fit.encoded import read_features
 from nephrograde.fit.folder import FoldFit, Prediction
 from nephrograde.fit.job import check_grades, derive_seed, name_of_fit
+from nephrograde.fit.planned import shaping_versions
 from nephrograde.model.card import ModelCard, encoder_settings
 from nephrograde.model.encoders.described import DescribedEncoder
 from nephrograde.model.encoders.head import fit_head
@@ -129,4 +130,5 @@ def _card(job: FrozenJob, c: float, *, n_high: int, started: float) -> ModelCard
         inputs_sha256=job.inputs_sha256,
         settings={**encoder_settings(DescribedEncoder(encoding.encoder, encoding.view)), "penalty_c": c},
         synthetic=job.synthetic,
+        versions=shaping_versions(),
     )

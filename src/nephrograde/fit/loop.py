@@ -32,6 +32,7 @@ from nephrograde.fit.learner import (
     weights_of,
 )
 from nephrograde.fit.machine import find_machine, find_precision, make_fabric, reproducible
+from nephrograde.fit.planned import shaping_versions
 from nephrograde.fit.sampling import batch_size_of, batches, steps_per_epoch
 from nephrograde.fit.schedule import learning_rate_at, warmup_epochs_of
 from nephrograde.fit.step import Chance, TrainingStep, capturing_stream, draw_step, find_capture
@@ -325,4 +326,5 @@ def _card(
         synthetic=job.synthetic,
         fusion=job.fusion,
         backbone=kind if job.pretrained is not None else None,
+        versions=shaping_versions(),
     )

@@ -115,24 +115,28 @@ def shaping_versions() -> dict[str, str]:
     return {name: number for name, number in versions().items() if name in {*_SHAPING, *_SHAPING_HEADS}}
 
 
-def key_of(planned: Fit, study: Study, is_high: Mapping[str, bool]) -> str:
+def key_of(
+    planned: Fit, study: Study, is_high: Mapping[str, bool], *, known_versions: Mapping[str, str] | None = None
+) -> str:
     """Return the fingerprint of everything that a fit depends on.
 
     Args:
         planned: The fit; its key does not count.
         study: The resolved study.
         is_high: The true grade by patient id.
+        known_versions: Those of packages, as of :func:`shaping_versions`; on this machine when None.
     """
     fusion, clinical = planned.fusion, planned.clinical
     names = {phase: {patient: path.name for patient, path in files.items()} for phase, files in planned.regions.items()}
     split = planned.split
+    there = shaping_versions() if known_versions is None else known_versions
     shaping = _SHAPING if planned.encoding is None else (*_SHAPING, *_SHAPING_HEADS)
     everyone = {
         "regions": names if fusion else names[planned.phase],
         "is_high": {patient: is_high[patient] for patient in planned.patients},
         "split": {patient: [place.split, place.fold] for patient, place in split.assignments.items()},
         **_of_learning(planned.encoding, planned.arm, planned.settings, planned.augment(study)),
-        "versions": {name: number for name, number in versions().items() if name in shaping},
+        "versions": {name: number for name, number in there.items() if name in shaping},
         **({"idle": sorted(split.idle)} if split.idle else {}),
         **({"fusion": asdict(fusion), "phase_dropout": planned.arm.phase_dropout} if fusion else {}),
         **({"clinical": [clinical.names, repr(sorted(clinical.rows.items()))]} if clinical else {}),

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import InputError, Problem
+from nephrograde.errors import InputError, Problem, RunError, WeightsError
 from nephrograde.fit.encoded import encode_regions
 from nephrograde.fit.folds import encode_planned, fit_planned, is_fitted, list_fits, plan_fits, work_of
-from nephrograde.fit.planned import longest_first
+from nephrograde.fit.planned import key_of, longest_first
 from nephrograde.fit.unit import fit_unit
 from nephrograde.fit.work import memory_of
 from nephrograde.fit.workers import fit_at_once
 from nephrograde.lock import in_turn
+from nephrograde.model.card import read_card
 from nephrograde.run.progress import Watched, Workload, silent
 from nephrograde.run.stage import remove_interrupted
 from nephrograde.sample.prepare import read_prepared
@@ -241,6 +242,39 @@ def keys_of_fits(study: Study, cohort: Cohort, split: Split, run: RunFolder) -> 
     """
     fits = list_fits(study, cohort, split, prepared=read_prepared(run), run=run)
     return {one.name: one.key for one in fits}
+
+
+def require_fits_of(study: Study, cohort: Cohort, split: Split, run: RunFolder) -> None:
+    """Refuse networks of another study: with other patients, grades, regions or settings than these.
+
+    The versions of packages may differ, with which they were fitted.
+
+    Args:
+        study: The resolved study.
+        cohort: Its patients.
+        split: Who is tested, and who is in which fold.
+        run: The run folder; the scans are prepared.
+
+    Raises:
+        RunError: Networks are of another study; or as :func:`keys_of_fits`.
+    """
+    is_high = {case.patient_id: case.is_high for case in cohort.cases}
+    try:
+        planned = list_fits(study, cohort, split, prepared=read_prepared(run), run=run)
+    except WeightsError:  # a file of an encoder is not on this machine: nothing can be compared
+        return
+    others = []
+    for one in planned:
+        if one.folder.is_whole():
+            card = read_card(one.folder.card_path)
+            then = key_of(one, study, is_high, known_versions=card.versions)
+            others += [one.name] if card.inputs_sha256 not in {one.key, then} else []
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise RunError(
+            f"{run.run_dir} holds networks that were fitted with other settings, grades or regions: {others[0]}{more}. "
+            "Give the same --set as then, or run `nephrograde fit` on the study first."
+        )
 
 
 def fitted_units(study: Study, cohort: Cohort, split: Split, run: RunFolder) -> dict[str, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of the card
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -25,7 +25,7 @@ _PRETRAINED = "pretrained"
 """The key of ``settings`` that describes the encoder that a network was trained from."""
 _PROCESSES = "processes"
 """The key of ``settings`` that says how many processes shared each batch."""
-_LATER = {"fusion", "backbone"}
+_LATER = {"fusion", "backbone", "versions"}
 """What cards of earlier versions lack."""
 Count: TypeAlias = Annotated[int, Field(ge=0)]
 
@@ -43,7 +43,8 @@ class ModelCard:
     The counts are patients; ``n_learn_high`` of the ``n_learn`` that it learnt from were high grade. ``is_balanced``
     says whether half of every batch was high grade all the same. ``precision`` is the one the weights come from, and
     ``refit_reason`` says why a first fit in bf16 was discarded ("" if none was). ``seconds`` is wall time;
-    ``inputs_sha256`` identifies all inputs, so that a later run can tell whether the fit is still valid.
+    ``inputs_sha256`` identifies all inputs, so that a later run can tell whether the fit is still valid, and ``versions``
+    are those of the packages among them.
     """
 
     model: str
@@ -75,6 +76,7 @@ class ModelCard:
     research_use_only: str = RESEARCH_USE_ONLY
     fusion: Fusion | None = None
     backbone: BackboneKind | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> BackboneKind:
@@ -139,7 +141,7 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
         RunError: If they are damaged, of another version, or the card of another network.
     """
     content = parse_json(raw, card_path)
-    known = {field.name for field in fields(ModelCard)}
+    known = {one.name for one in fields(ModelCard)}
     if set(content) | _LATER != known:
         wrong = ", ".join(sorted(known ^ (set(content) | _LATER)))
         raise RunError(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.stage import table_inputs, without_places
+from nephrograde.files import fingerprint
 from nephrograde.run.progress import silent
 from nephrograde.run.provenance import ANNOTATIONS, COHORT_TABLE, read_lock, write_lock
 from nephrograde.sample.absent import report_absent, report_unused_annotations
 from nephrograde.sample.plausibility import check_plausibility
-from nephrograde.sample.prepare import count_steps, prepare_cohort
+from nephrograde.sample.prepare import count_steps, prepare_cohort, require_prepared_for
 from nephrograde.sample.radiomics import choose_phase, radiomics_features
 from nephrograde.sample.unfinished import report_unfinished_scan
 from nephrograde.volume.finding import write_findings
@@ -42,7 +44,7 @@ def prepare_scans(study: Study, cohort: Cohort, run: RunFolder, *, progress: Pro
     if wants_radiomics:
         choose_phase(cohort)  # reports what is missing before anything is computed
     with progress("Preparing scans", count_steps(cohort, study)) as advance:
-        prepared = prepare_cohort(cohort, study, run=run, advance=advance)
+        prepared = prepare_cohort(cohort, study, run=run, prepared_for=prepared_for(study), advance=advance)
     of_table = [
         *report_unfinished_scan(study.cohort.table),
         *check_plausibility(cohort, prepared.regions),
@@ -57,6 +59,31 @@ def prepare_scans(study: Study, cohort: Cohort, run: RunFolder, *, progress: Pro
     inputs = {**kept, **prepared.inputs}
     write_lock(study, run, inputs=inputs, command=lock["command"], has_dicom=cohort.has_dicom)
     return _add_radiomics(study, cohort, prepared, run=run, progress=progress) if wants_radiomics else prepared
+
+
+def prepared_for(study: Study) -> str:
+    """Identify what the regions of a study are prepared from besides its scans.
+
+    Args:
+        study: The resolved study.
+    """
+    content = without_places(study)
+    shaping = {name: content.get(name) for name in ("cohort", "image", "window", "masks", "annotation")}
+    arms = [{name: value for name, value in arm.items() if name != "fit"} for arm in content["arm"]]
+    return fingerprint([shaping, arms, table_inputs(study)])
+
+
+def require_prepared(study: Study, run: RunFolder) -> None:
+    """Refuse to go on with regions of another study.
+
+    Args:
+        study: The resolved study.
+        run: The run folder.
+
+    Raises:
+        RunError: The scans are not prepared, or were for another study, table or annotations.
+    """
+    require_prepared_for(prepared_for(study), run)
 
 
 def _add_radiomics(study: Study, cohort: Cohort, prepared: Prepared, *, run: RunFolder, progress: Progress) -> Prepared:
