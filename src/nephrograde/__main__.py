@@ -51,7 +51,7 @@ def _main() -> Callable[[], None]:
         if (command := plain_command(sys.argv[1:])) is not None:  # one that typer need not read
             return command
         from nephrograde.cli import main
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a package may also end the process
         if "--debug" in sys.argv:
             raise
         package = (getattr(error, "name", None) or _raised_in(error)).partition(".")[0]
@@ -64,7 +64,7 @@ def _main() -> Callable[[], None]:
     return main
 
 
-def _raised_in(error: Exception) -> str:
+def _raised_in(error: BaseException) -> str:
     """The package whose code raised an error, which may be our own."""
     names = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
     packages = [name.partition(".")[0] for name in names]

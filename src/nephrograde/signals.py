@@ -43,9 +43,31 @@ def keeping_handlers() -> Iterator[None]:
                 signal.signal(number, handler)
 
 
-def _handlers() -> dict[int, Any]:
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Let one of these signals, or Ctrl-C, interrupt after the block instead of in it; a second one does at once."""
+    before = {number: handler for number, handler in _handlers("SIGINT").items() if callable(handler)}
+    noted: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        noted.append(number)
+        if len(noted) > 1:
+            raise KeyboardInterrupt
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if noted:
+        raise KeyboardInterrupt
+
+
+def _handlers(*further: str) -> dict[int, Any]:
     """What happens at the signals, by their numbers; only the main thread may change it."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in (*_NAMES, *further) if hasattr(signal, name)]
     return {number: signal.getsignal(number) for number in numbers}

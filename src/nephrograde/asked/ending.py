@@ -54,6 +54,9 @@ def ended(given: Sequence[str]) -> Iterator[None]:
         print_refusal(refusal)
         raise SystemExit(REFUSED) from None
     except SystemExit as error:
+        if not debug and (refusal := _import_problem(error)) is not None:
+            print_refusal(refusal)
+            raise SystemExit(REFUSED) from None
         if error.code == INTERRUPTED:
             say(f"\n{_stopped(given)}", err=True)
         raise
@@ -66,16 +69,23 @@ def _machine_problem(error: Exception) -> RunError | None:
     if isinstance(error, ModuleNotFoundError) and error.name in _OF_NETWORKS:
         what = f"{error.name} is not installed, so that only packed models can be used here."
         return RunError(f"{what} Run: pip install nephrograde")
-    package = _broken_package(error)
-    if package is not None:
-        reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-        return RunError(f"{package} cannot be imported ({reason}). Run nephrograde doctor, which says what to do.")
+    if (refusal := _import_problem(error)) is not None:
+        return refusal
     if isinstance(error, RuntimeError) and not _has_home():
         return RunError("The location of your home folder is unknown. Set the environment variable HOME.")
     return None
 
 
-def _broken_package(error: Exception) -> str | None:
+def _import_problem(error: BaseException) -> RunError | None:
+    """What is said if a package has failed while it was imported, by ending the process, too; None for other errors."""
+    package = _broken_package(error)
+    if package is None:
+        return None
+    reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    return RunError(f"{package} cannot be imported ({reason}). Run nephrograde doctor, which says what to do.")
+
+
+def _broken_package(error: BaseException) -> str | None:
     """The package that raised an error while it was imported, or is not there; None for any other error."""
     named = (getattr(error, "name", None) or "").partition(".")[0] if isinstance(error, ImportError) else ""
     if named == "nephrograde":

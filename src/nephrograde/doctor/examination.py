@@ -116,6 +116,8 @@ def _base(package: str, versions: dict[str, str], found: dict[str, Outcome], ran
     outcome = found[f"import:{module_of(package)}"]
     if not outcome.works:
         return Check("Base", package, State.FAILED, *_broken(package, version, outcome))
+    if (place := shadow_of(package)) is not None:
+        return Check("Base", package, State.WARNING, *_shadowed(package, version, place))
     if package in ranges:
         what = f"{version} is installed, {ranges[package]} is needed."
         return Check("Base", package, State.WARNING, what, f"Run: pip install --upgrade {package}")
@@ -125,12 +127,18 @@ def _base(package: str, versions: dict[str, str], found: dict[str, Outcome], ran
 def _broken(package: str, version: str, outcome: Outcome) -> tuple[str, str]:
     """What is said of a package that is installed and cannot be imported."""
     if (place := shadow_of(package)) is not None:
-        what = f"{package} {version} is installed, but Python imports {place} in its place ({outcome.said})."
-        return what, "Rename that file, or take its folder out of PYTHONPATH."
+        return _shadowed(package, version, place, outcome.said)
     what = f"{package} {version} is installed and cannot be imported ({outcome.said})."
     if package == "weasyprint" and outcome.said.startswith("OSError"):
         return what, PANGO
     return what, f"Run: pip install --force-reinstall {package}=={version.partition('+')[0]}"
+
+
+def _shadowed(package: str, version: str, place: str, said: str = "") -> tuple[str, str]:
+    """What is said of a package in whose place Python imports a file of the same name."""
+    how = f" ({said})" if said else ""
+    what = f"{package} {version} is installed, but Python imports {place} in its place{how}."
+    return what, "Rename that file, or take its folder out of PYTHONPATH."
 
 
 def _extra(extra: Extra, versions: dict[str, str], found: dict[str, Outcome], ranges: dict[str, str]) -> Check:
@@ -143,6 +151,9 @@ def _extra(extra: Extra, versions: dict[str, str], found: dict[str, Outcome], ra
         outcome = found[f"import:{module_of(package)}"]
         if not outcome.works:
             what, remedy = _broken(package, versions[package], outcome)
+            return Check("Extras", extra.name, State.WARNING, f"{what} Needed for: {commands}.", remedy)
+        if (place := shadow_of(package)) is not None:
+            what, remedy = _shadowed(package, versions[package], place)
             return Check("Extras", extra.name, State.WARNING, f"{what} Needed for: {commands}.", remedy)
         if package in ranges:
             what = f"{package} {versions[package]} is installed, {ranges[package]} is needed."

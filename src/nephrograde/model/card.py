@@ -43,7 +43,7 @@ class ModelCard:
     The counts are patients; ``n_learn_high`` of the ``n_learn`` that it learnt from were high grade. ``is_balanced``
     says whether half of every batch was high grade all the same. ``precision`` is the one the weights come from, and
     ``refit_reason`` says why a first fit in bf16 was discarded ("" if none was). ``seconds`` is wall time;
-    ``inputs_sha256`` identifies all inputs, so that a later run can tell whether the fit is still valid, and ``versions``
+    ``inputs_sha256`` identifies all inputs, so that a later run can tell whether the fit is still valid; ``versions``
     are those of the packages among them.
     """
 

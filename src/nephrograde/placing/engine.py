@@ -46,6 +46,8 @@ class Engine:
         return str(self.options.get(name, ""))
 
 
+_LEAST_SHARE = 0.0001
+"""The smallest fraction of a GPU that Ray keeps account of."""
 LOCAL = Engine()
 """The processes of this machine."""
 
@@ -63,7 +65,7 @@ def _count_or_none(text: str) -> int:
 
 def _amount(text: str) -> float:
     number = float(text)
-    if not (number == 0 or 0 < number < 1 or (number >= 1 and number.is_integer())):
+    if not (number == 0 or _LEAST_SHARE <= number < 1 or (number >= 1 and number.is_integer())):
         raise ValueError(text)
     return number
 

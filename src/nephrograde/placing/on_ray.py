@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import warnings
@@ -14,7 +15,7 @@ from nephrograde.errors import InputError, Problem, require_package
 from nephrograde.placing.ray_address import check_answers
 from nephrograde.placing.ray_folder import folder_of_ray
 from nephrograde.placing.unit import Done, attempt
-from nephrograde.signals import keeping_handlers
+from nephrograde.signals import keeping_handlers, postponed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,13 @@ _RETRIES = 3
 _STORE_BYTES = 100_000_000
 """Of the object store of a Ray that is started here; results go through the folder, which is seen here."""
 _LOOK_EVERY_S = 1.0
+_GB = 1e9
+_RESOURCES = (
+    ("num_cpus", "cpus", "CPU", 1.0),
+    ("num_gpus", "gpus", "GPU", 1.0),
+    ("memory", "memory_gb", "memory", _GB),
+)
+"""What a unit may be given: by the names of Ray's options, of ours, and of what a cluster has; and the unit of ours."""
 _QUIET: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent, and nothing is written to ~/.ray
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a warning about CUDA_VISIBLE_DEVICES
@@ -99,16 +107,17 @@ def _options(there: Mapping[str, float], engine: Engine, *, cpus: int) -> dict[s
     options = {
         "num_cpus": float(engine.number("cpus") or cpus),
         "num_gpus": float(min(1.0, there.get("GPU", 0.0)) if gpus is None else gpus),
-        **({} if memory_gb is None else {"memory": memory_gb * 1e9}),
+        **({} if memory_gb is None else {"memory": float(math.ceil(memory_gb * _GB))}),
     }
     problems = [
         Problem(
             "--on ray",
-            f"each unit asks for {options[name]:g} of {called}, and there are {there.get(resource, 0.0):g} in all",
+            f"each unit asks for {options[name] / unit:g} of {called}, and there are "
+            f"{there.get(resource, 0.0) / unit:.4g} in all",
             f"Ask for fewer: `--with {called}=N`.",
         )
-        for name, called, resource in (("num_cpus", "cpus", "CPU"), ("num_gpus", "gpus", "GPU"))
-        if options[name] > there.get(resource, 0.0)
+        for name, called, resource, unit in _RESOURCES
+        if options.get(name, 0.0) > there.get(resource, 0.0)
     ]
     if problems:
         raise InputError(problems)
@@ -145,12 +154,16 @@ def _joined(engine: Engine) -> Iterator[Any]:
                         configure_logging=False,
                         log_to_driver=False,
                     )
+            except SystemExit:  # what Ray makes of SIGTERM while it begins
+                raise KeyboardInterrupt from None
             except (ConnectionError, ImportError, OSError, RuntimeError, ValueError) as error:
                 raise _unreached(address, error) from None
             try:
                 yield ray
             finally:
-                ray.shutdown()
+                # It sets SIGTERM back to what ends the process at once, and leaves much behind if it is interrupted.
+                with postponed(), keeping_handlers():
+                    ray.shutdown()
     finally:
         for name, value in before.items():
             os.environ.pop(name, None)

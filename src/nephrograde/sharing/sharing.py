@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -135,7 +136,7 @@ def _models_of(results: Results, asked: Sequence[str]) -> tuple[str, ...]:
     """The models to share; a name is the only text of the run that is shared."""
     there = [name for name in results.scores.models if len(results.scores.of(name, "test"))]
     names = tuple(dict.fromkeys(asked or there))
-    ids = [patient for patient in results.truths if len(patient) >= _SHORTEST_ID]
+    ids = [_letters(patient) for patient in results.truths if len(patient) >= _SHORTEST_ID]
     problems = []
     for name in names:
         if name not in there:
@@ -143,12 +144,17 @@ def _models_of(results: Results, asked: Sequence[str]) -> tuple[str, ...]:
         elif not MODEL_NAME.fullmatch(name):
             what = "the name of the model is not one word of letters, digits, dots and hyphens"
             problems.append(Problem(name, what, "Rename it in the score table; the name is the only text in the file."))
-        elif any(patient.casefold() in name.casefold() for patient in ids):
+        elif any(patient in _letters(name) for patient in ids):
             remedy = "Rename it in the score table; the name is the only text in the file."
             problems.append(Problem(name, "the name of the model contains the id of a patient", remedy))
     if problems:
         raise InputError(problems)
     return names
+
+
+def _letters(name: str) -> str:
+    """A name whatever its case and the form of its letters."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def _keep_key_out(key_path: Path, out_path: Path) -> None:
