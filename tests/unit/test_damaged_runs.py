@@ -71,6 +71,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def whole(study: Study, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run in which everything is there: weights are noise of the wrong shape, as nothing is scored."""
     from nephrograde.cohort.stage import open_cohort
+    from nephrograde.fit.stage import keys_of_fits
+    from nephrograde.sample.stage import prepared_for
 
     run = RunFolder(tmp_path_factory.mktemp("whole") / "run")
     cohort, split = open_cohort(study, run, command="nephrograde run study.toml")
@@ -87,13 +89,15 @@ def whole(study: Study, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     write_findings([finding], run.findings_path)
     write_rows(run.tumours_path, ("patient_id",), [])
     write_json(run.image_inputs_path, {"cmp_image P01": "0" * 64})
+    write_json(run.stage_path("prepare"), {"prepared_for": prepared_for(study)})
+    keys = keys_of_fits(study, cohort, split, run)
     for fold in range(split.folds):
-        _write_fold(run, fold, split, cohort)
+        _write_fold(run, fold, split, cohort, key=keys[f"weak-1-cmp/fold-{fold}"])
     evaluate_study(study, run, command="nephrograde evaluate study.toml")
     return run
 
 
-def _write_fold(run: RunFolder, fold: int, split: Any, cohort: Any) -> None:
+def _write_fold(run: RunFolder, fold: int, split: Any, cohort: Any, *, key: str) -> None:
     stream = np.random.default_rng(fold)
     one = run.fold("weak-1-cmp", fold)
     one.fold_dir.mkdir(parents=True)
@@ -104,7 +108,7 @@ def _write_fold(run: RunFolder, fold: int, split: Any, cohort: Any) -> None:
         n_learn=8,
         n_learn_high=3, is_balanced=True,
         n_stop=2, n_held_out=4, n_test=4, best_epoch=2, epochs_run=3, precision="fp32", refit_reason="", device="cpu",
-        seconds=1.5, seed=7, torch_version="2", inputs_sha256="0" * 64, settings={"fit": {}}, synthetic=True,
+        seconds=1.5, seed=7, torch_version="2", inputs_sha256=key, settings={"fit": {}}, synthetic=True,
     )  # fmt: skip
     write_card(card, one.card_path)
     write_history([Epoch(k, 1e-3, 0.7 / k, 0.8 / k) for k in (1, 2, 3)], one.history_path)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from nephrograde.cohort.columns import Columns
+    from nephrograde.sheet import Sheet
     from nephrograde.study import CohortSettings
 
 P = TypeVar("P", Point, Box, SlicePlace)
@@ -131,6 +132,20 @@ def read_cohort(settings: CohortSettings, split: SplitSettings | None) -> tuple[
     if annotations is not None:
         cohort, problems = annotate_cohort(cohort, annotations)
     return (None, problems) if problems else (cohort, [])
+
+
+def is_marked_synthetic(sheet: Sheet) -> bool:
+    """Whether a column ``synthetic`` says so of every row.
+
+    Args:
+        sheet: A cohort table.
+
+    >>> from nephrograde.sheet import Sheet
+    >>> is_marked_synthetic(Sheet("cohort.csv", ("synthetic",), ((2, {"synthetic": "Yes"}),)))
+    True
+    """
+    marks = [cells.get("synthetic", "").casefold() for _, cells in sheet.rows]
+    return bool(marks) and set(marks) <= {"yes", "true", "1"}
 
 
 def write_cases(cohort: Cohort, cases_path: Path) -> None:

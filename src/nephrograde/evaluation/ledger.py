@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST_REASON = "first evaluation"
+TABLE_REASON = "evaluation of a score table"
+OWN_REASONS = frozenset({FIRST_REASON, TABLE_REASON})
+"""What is entered where nobody gives a reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from nephrograde.evaluation.baselines.stack_table import StackRow, stack_models
 from nephrograde.evaluation.comparison.repeats import ProcedureComparison, RepeatedAuc, compare_procedures, fold_aucs
 from nephrograde.evaluation.evaluation import check_primary, evaluate_scores, write_statistics
 from nephrograde.evaluation.ladder.stage import write_ladder
-from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
+from nephrograde.evaluation.ledger import TABLE_REASON, open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.mixture import refuse_mixture
 from nephrograde.evaluation.performance.subgroup import groups_of
@@ -246,7 +246,7 @@ def evaluate_score_table(
         lesions = None if lesions is None else lesions.out_of_fold()
     elif scores.has_test:
         inputs = fingerprint([digest, settings.of_evaluation(), *([dict(columns)] if columns else [])])
-        _open_test_set(run, reason=reason or "evaluation of a score table", inputs=inputs)
+        _open_test_set(run, reason=reason or TABLE_REASON, inputs=inputs)
     with written_together("evaluate", run):
         evaluation = evaluate_scores(scores, settings, parse_groups(sheet, settings.subgroups))
         if lesions is not None:

@@ -97,19 +97,22 @@ def examine_scan(
     ['too-few-slices', 'not-hu', 'pixel-size', 'few-slices', 'short-coverage']
     """
     from nephrograde.organs.enhancement import judge_enhancement, measure_enhancement
+    from nephrograde.organs.kidneys import LEFT, RIGHT, find_organs
 
     faults = check_volume(volume)
     is_hu = all(fault.code not in {"not-hu", "not-finite", "constant"} for fault in faults)
     faults += check_geometry(volume)
     if acquisition is not None:
         faults += check_acquisition(acquisition)
-    enhancement = None
+    enhancement, has_kidneys = None, False
     if is_hu:
         edge = find_edge(volume)
         if edge.is_crop:
             faults = [fault for fault in faults if fault.code != "short-coverage"]
         faults += check_field_of_view(edge) + check_metal(volume, mask)
-        enhancement = measure_enhancement(volume)
+        organs = find_organs(volume)
+        enhancement = None if organs is None else measure_enhancement(volume, organs)
+        has_kidneys = organs is not None and not {LEFT, RIGHT}.isdisjoint(organs.scores)
         if enhancement is not None:
             faults += check_phase(judge_enhancement(enhancement), phase=phase) + check_kidneys(volume, enhancement)
     faults = in_column(faults, f"{phase}_image")
@@ -124,7 +127,7 @@ def examine_scan(
         marks=slice_marks(volume),
         kernels=acquisition.kernels if acquisition else (),
         kidney_level=None if enhancement is None else find_kidney_level(volume, enhancement),
-        has_kidneys=enhancement is not None,
+        has_kidneys=has_kidneys,
     )
 
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.finding import Finding
     from nephrograde.volume.volume import Volume
 
-CHECKS = 8
+CHECKS = 9
 """Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
 MOST_AT_ONCE = 8
 """Each scan is in memory, with copies."""

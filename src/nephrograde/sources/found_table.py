@@ -13,6 +13,7 @@ from nephrograde.cohort.columns import CLINICAL_NUMBERS
 from nephrograde.cohort.grade import read_grade
 from nephrograde.cohort.headings import plain_heading, standard_headings
 from nephrograde.cohort.scanned import SCANNED
+from nephrograde.cohort.table import is_marked_synthetic
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import is_nothing, open_sheet
 from nephrograde.sources.found_labels import FoundLabels, find_labels, with_labels
@@ -193,7 +194,7 @@ def find_table(study_dir: Path) -> FoundTable | None:
         labels=labels,
         clinical=tuple(clinical),
         not_numbers=not_numbers,
-        is_synthetic=all(cells.get("synthetic", "").casefold() in {"yes", "true", "1"} for _, cells in sheet.rows),
+        is_synthetic=is_marked_synthetic(sheet),
         notes=sheet.notes(),
     )
 

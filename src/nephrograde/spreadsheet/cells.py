@@ -1,7 +1,8 @@
 """Cells of a table that a spreadsheet must not run as a formula.
 
 Excel and LibreOffice run a text that begins with ``=``, ``+``, ``-`` or ``@``, also in a CSV file. An apostrophe before
-it makes it a text; reading takes the apostrophe away again. Numbers stay numbers.
+it makes it a text; reading takes the apostrophe away again. Numbers stay numbers. People write ``'0012`` or ``="0012"``
+for an id whose zeros a spreadsheet is to keep: it is read as ``0012``.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 _RUN = "=+\\-@\t\r\n＝＋－＠"
 """The first characters of a formula, their full-width forms, and white space that spreadsheets skip before one."""
-_FORMULA = re.compile(rf"'*[{_RUN}]")
-_ESCAPED = re.compile(rf"'+[{_RUN}]")
+_FORMULA = re.compile(rf"'*[{_RUN}]|'+[0-9]")
+_ESCAPED = re.compile(rf"'+[{_RUN}0-9]")
+_TEXT = re.compile(r'="([^"]*)"')
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+](inf|nan)", re.ASCII)
 
 
@@ -73,12 +75,14 @@ def as_written(cell: object) -> object:
 
 
 def as_read(text: str) -> str:
-    """Return the text that was written for a cell by :func:`as_written`.
+    """Return the text that was written for a cell by :func:`as_written`, or by a person for a spreadsheet.
 
     Args:
         text: The cell as it is in the file.
 
-    >>> [as_read(text) for text in ("'=1+1", "-0.5", "''=x", "'", "it's")]
-    ['=1+1', '-0.5', "'=x", "'", "it's"]
+    >>> [as_read(text) for text in ("'=1+1", "-0.5", "''=x", "'", "it's", "'0012", '="0012"')]
+    ['=1+1', '-0.5', "'=x", "'", "it's", '0012', '0012']
     """
-    return text[1:] if _ESCAPED.match(text) else text
+    if _ESCAPED.match(text):
+        return text[1:]
+    return text if (found := _TEXT.fullmatch(text)) is None else found[1]

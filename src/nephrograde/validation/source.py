@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.cohort.stage import load_source
-from nephrograde.cohort.table import read_cohort
+from nephrograde.cohort.table import is_marked_synthetic, read_cohort
 from nephrograde.errors import InputError, Problem
-from nephrograde.sheet import clean_heading
+from nephrograde.sheet import clean_heading, open_sheet
 from nephrograde.study import EvaluateSettings
 from nephrograde.study.file import salvage_study
 from nephrograde.study.study import restore_study
@@ -83,7 +83,14 @@ def _read(source_path: Path, encoding: str | None) -> tuple[dict[str, Any], tupl
     """The parts of a study file that count, and notes on those that do not."""
     if source_path.suffix.casefold() != ".toml":
         _, cohort = load_source(source_path, encoding)
-        return {"name": source_path.stem, "synthetic": False, "cohort": cohort, "evaluate": EvaluateSettings()}, ()
+        sheet, _ = open_sheet(cohort.table, encoding)
+        is_synthetic = sheet is not None and is_marked_synthetic(sheet)
+        return {
+            "name": source_path.stem,
+            "synthetic": is_synthetic,
+            "cohort": cohort,
+            "evaluate": EvaluateSettings(),
+        }, ()
     named = () if encoding is None else (f'cohort.encoding="{encoding}"',)
     study, problems = salvage_study(source_path, named)
     problems = [one for one in problems if one.place.partition(".")[0] not in _NOT_USED]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.comparison.out_of_fold import POOLED
+from nephrograde.evaluation.ledger import OWN_REASONS
 from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.tables.answer import notes_by_model
 from nephrograde.report.tables.increment import increment_table
@@ -26,6 +27,7 @@ from nephrograde.report.tables.repeats import repeat_sections
 from nephrograde.report.tables.uncertainty import uncertainty_section
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
+from nephrograde.report.text.messages import told
 from nephrograde.report.text.numbers import decimal, listed, p_value
 from nephrograde.report.text.remarks import caution_words, group_words, remark
 from nephrograde.vocabulary import BASELINES
@@ -303,7 +305,7 @@ def _ledger(run: Results) -> Ledger:
     rows = tuple(
         LedgerRow(
             one.opened.replace("T", " ").replace("+00:00", " UTC"),
-            one.reason,
+            told(one.reason) if one.reason in OWN_REASONS else one.reason,
             without_paths(one.command),
             one.study[:12],
         )

@@ -33,6 +33,8 @@ _LISTS = frozenset({"models"})
 """Placeholders for names, listed as in "a, b and c"."""
 _ITEMS = frozenset({"columns", "headings", "ids", "labels", "names", "others", "pairs", "phases", "rows", "who"})
 """Placeholders for names after commas, which stay; the commas do not."""
+_PARTS = frozenset({"counts", "listed"})
+"""Placeholders for several texts after semicolons or commas, each of which the catalogue holds."""
 _DEEPEST = 4
 """Sentences within sentences: a problem that quotes another one."""
 
@@ -155,6 +157,9 @@ def _value(name: str, value: str, language: Language, depth: int) -> str:
             terms = re.split(pattern, value)
             if all(term in _exact(language) for term in terms):
                 return between.join(_exact(language)[term] for term in terms)
+    if name in _PARTS:
+        between, joint = ("; ", t("; ")) if "; " in value else (", ", t(", "))
+        return joint.join(_known(part, language, depth) or part for part in value.split(between))
     if name in _LISTS:
         return "、".join(re.split(", | and ", value))
     if depth <= _DEEPEST and " " in value.strip():

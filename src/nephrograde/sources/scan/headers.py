@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     Point: TypeAlias = tuple[float, float, float]
 
 NOT_DICOM = "not a DICOM file"
+ARCHIVE = "an archive that is not read (only .zip is): unpack it"
 EMPTY = "empty file"
 DAMAGED = "damaged DICOM header"
 CUT_SHORT = "cut short: fewer bytes than its header says"
 NO_SERIES = "does not name its series (SeriesInstanceUID)"
 DICOMDIR = "DICOMDIR: its table is not used, the files are found directly"
 
+_ARCHIVES = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 _AXIS_FROM = math.cos(math.radians(30.5))
 """Gantries tilt by up to 30°; a slice within that of an anatomical plane is named after the plane."""
 
@@ -183,7 +185,7 @@ def read_header(beginning: Callable[[int], bytes], n_bytes: int) -> InstanceHead
     """
     head = beginning(FIRST_BYTES) if n_bytes else b""
     if not is_dicom(head):
-        return Refused(NOT_DICOM if n_bytes else EMPTY)
+        return Refused((ARCHIVE if is_other_archive(head) else NOT_DICOM) if n_bytes else EMPTY)
     is_marked = head[128:132] == b"DICM"
     try:
         header = _read(beginning, n_bytes, _WANTED)
@@ -205,6 +207,20 @@ def read_header(beginning: Callable[[int], bytes], n_bytes: int) -> InstanceHead
         # Without the DICOM marker, a file that cannot be parsed is most likely something else.
         return Refused(reason if is_marked or reason == DICOMDIR else NOT_DICOM)
     return _describe(header, n_frames)
+
+
+def is_other_archive(head: bytes) -> bool:
+    r"""Whether a file is an archive of a kind that is not read: RAR, 7z, tar, gzip, bzip2 or xz.
+
+    Args:
+        head: Its first bytes.
+
+    Source: The first bytes as in ``file`` (magic); tar: POSIX.1-1988, ustar, at byte 257.
+
+    >>> is_other_archive(b"Rar!\x1a\x07\x01\x00"), is_other_archive(b"PK\x03\x04")
+    (True, False)
+    """
+    return head.startswith(_ARCHIVES) or head[257:262] == b"ustar"
 
 
 def _read(beginning: Callable[[int], bytes], n_bytes: int, wanted: Wanted) -> Entries:

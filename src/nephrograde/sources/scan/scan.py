@@ -208,7 +208,7 @@ def _read_joined(settings: ScanSettings, paths: ScanPaths) -> tuple[Grades, Corr
 
 
 def _nothing_found(folder: Path, found: Catalogue, skipped_path: Path | None) -> InputError:
-    counts = ", ".join(f"{skipped.count} {skipped.reason}" for skipped in found.skipped()[:5])
+    counts = "; ".join(f"{skipped.count} × {skipped.reason}" for skipped in found.skipped()[:5])
     what = f"contains no DICOM file ({found.n_files} files examined{f'; {counts}' if counts else ''})"
     remedy = "Give the folder of the export, and check that it can be read."
     named = "" if skipped_path is None else f" {skipped_path} lists what was skipped."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from nephrograde.cohort.ids import compared_id, similar_forms
 from nephrograde.sheet import is_nothing
 from nephrograde.sources.identity.people import People
+from nephrograde.sources.identity.spelling import fold
+from nephrograde.sources.identity.words import is_placeholder
 from nephrograde.sources.scan.carried import is_place, is_revealing, names_patient
 from nephrograde.sources.scan.choose import is_contradicted
 from nephrograde.sources.scan.joined import cell_notes, column_notes, first_of
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.grades import Grades
     from nephrograde.sources.scan.paths import ScanPaths
     from nephrograde.sources.scan.pseudonyms import Person
+    from nephrograde.volume.dicom.header import SeriesHeader
     from nephrograde.volume.series_table import SeriesEntry
 
 
@@ -198,6 +202,7 @@ class Tally:
             "no id": not person.headers[0].patient_id,
             "shared id": person.shares_id and bool(person.headers[0].patient_id),
             "births": len(births) > 1,
+            "names": len(births) < 2 and _are_several(person.headers),
             "mask": has_mask,
         }
         for what, is_so in told.items():
@@ -246,6 +251,7 @@ class Tally:
             "count as a patient: {who}.",
             "shared id": "Several people share one PatientID and are distinguished by name and date of birth: {who}.",
             "births": "Series under one PatientID have different dates of birth. Check if they are one person: {who}.",
+            "names": "Series under one PatientID have different names or sexes. Check if they are one person: {who}.",
             "mask": "A mask was found for {n}. Check that it marks the tumour, or name the tumour's label under "
             "[masks] in the study: {who}.",
         }
@@ -266,7 +272,8 @@ class Tally:
         notes += self._notes_on_similar_ids()
         without = sorted(number for known, (number, _) in self.grades.rows.items() if known not in self._joined)
         if without:
-            notes.append(f"{name} has {len(without)} rows without scans: row {first_of(map(str, without))}.")
+            rows = "1 row" if len(without) == 1 else f"{len(without)} rows"
+            notes.append(f"{name} has {rows} without scans: row {first_of(map(str, without))}.")
         notes += self._notes_on_carrying(paths)
         key_path = paths.beside("key.csv")
         if key_path.exists():
@@ -332,3 +339,10 @@ def _as_frame(table_path: Path) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_csv(table_path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+
+
+def _are_several(headers: Sequence[SeriesHeader]) -> bool:
+    """Whether names or sexes differ, other than in how they are written, and none of them stands for one removed."""
+    given = [header.patient_name for header in headers if not is_placeholder(header.patient_name)]
+    names = {"".join(sorted(re.findall(r"\w+", fold(name).text))) for name in given}
+    return len(names - {""}) > 1 or {"M", "F"} <= {header.sex.upper() for header in headers}

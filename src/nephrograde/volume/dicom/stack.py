@@ -232,7 +232,7 @@ def _one_acquisition(slices: list[Slice], normal: npt.NDArray[np.float64]) -> tu
     out = len(slices) - len(volumes[0])
     message = (
         f"{out} of {len(slices)} images belong to other acquisitions, which cover no volume, and are left out "
-        f"(number {_counted(groups)})."
+        f"({_counted(groups)})."
     )
     remedy = "Nothing, if these are the images that wait for the contrast agent."
     return volumes[0], [Fault("dicom-acquisition", "warning", message, remedy)] if out else []
@@ -257,7 +257,7 @@ def _require_distinct(slices: list[Slice], along_mm: npt.NDArray[np.float64]) ->
     remedy = "Remove the copies, or re-export the series."
     if len(groups) > 1:
         remedy = (
-            f"It holds several acquisitions (number {_counted(groups)}); keep one of them in the folder, or let "
+            f"It holds several acquisitions ({_counted(groups)}); keep one of them in the folder, or let "
             "`nephrograde scan` write a list for each."
         )
     raise VolumeError(
@@ -320,7 +320,7 @@ def _tilt(
 def _counted(groups: dict[str, list[Slice]]) -> str:
     """Acquisitions with their numbers of images; one that goes by anything but digits is not named."""
     return ", ".join(
-        f"{name if name.replace('/', '').isdecimal() else '(none)'}: {len(group)} images"
+        f"number {name if name.replace('/', '').isdecimal() else '(none)'}: {len(group)} images"
         for name, group in sorted(groups.items())
     )
 

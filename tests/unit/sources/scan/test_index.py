@@ -90,7 +90,7 @@ def test_grades_and_day_of_surgery_are_joined(tmp_path: Path) -> None:
     result = plan_index(index_path, tmp_path / "plan", grades_path=grades_path)
     (row,) = read_rows(result.table_path)
     assert (row["isup_grade"], row["cmp_image"]) == ("2", "images/1.1")
-    assert "grades.csv has 1 rows without scans: row 3." in result.notes
+    assert "grades.csv has 1 row without scans: row 3." in result.notes
 
 
 def test_missing_columns_and_doubled_series_are_named(tmp_path: Path) -> None:

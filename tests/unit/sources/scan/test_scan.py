@@ -215,7 +215,7 @@ def test_grades_are_joined_and_who_was_not_is_said(export_dir: Path, tmp_path: P
     assert not any(holds(path, PLANTED) for path in (result.table_path, result.series_path))
     notes = " ".join(result.notes)
     assert "grades.csv has no row for 1 patient; their grade is empty: P0002." in notes
-    assert "grades.csv has 1 rows without scans: row 3." in notes
+    assert "grades.csv has 1 row without scans: row 3." in notes
     assert "Not carried over from grades.csv, because they may identify a patient: patient_id, surgery_date." in notes
     grades_path.write_text(text.replace("2024-02-01", "2020-02-01"), encoding="utf-8")
     assert read_rows(scan_folder(export_dir, tmp_path / "cohort.csv", settings=settings).table_path) == []

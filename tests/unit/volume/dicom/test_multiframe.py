@@ -65,7 +65,7 @@ def test_parts_of_a_concatenation_make_one_volume(tmp_path: Path) -> None:
 
 def test_two_acquisitions_in_one_object_are_named(tmp_path: Path, stored: Array) -> None:
     write_enhanced(np.concatenate([stored, stored]), tmp_path / "a.dcm", heights=HEIGHTS * 2)
-    with pytest.raises(VolumeError, match="1: 4 images, 2: 4 images") as caught:
+    with pytest.raises(VolumeError, match="number 1: 4 images, number 2: 4 images") as caught:
         read_stored(tmp_path / "a.dcm")
     assert caught.value.code == "dicom-duplicate"
     assert "the file, frame 2 and the file, frame 6" in caught.value.message

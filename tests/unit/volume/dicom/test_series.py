@@ -189,14 +189,14 @@ def test_images_that_wait_for_the_contrast_agent_are_left_out(
     np.testing.assert_array_equal(read, pixels.astype(int) - 1024)
     assert grid.size == (6, 5, 8)
     assert [fault.code for fault in faults] == ["dicom-acquisition"]
-    assert "1: 3 images, 2: 8 images" in faults[0].message
+    assert "number 1: 3 images, number 2: 8 images" in faults[0].message
 
 
 def test_two_acquisitions_in_one_series_are_named(tmp_path: Path, write_series: Writer, pixels: Array) -> None:
     write_series(tmp_path, values=pixels, positions_mm=_stack(4) * 2, AcquisitionNumber=[1] * 4 + [2] * 4)
     refusal = _refusal(tmp_path)
     assert refusal.code == "dicom-duplicate"
-    assert "1: 4 images, 2: 4 images" in refusal.remedy
+    assert "number 1: 4 images, number 2: 4 images" in refusal.remedy
 
 
 def test_several_series_are_listed_without_their_descriptions(
@@ -226,7 +226,7 @@ def test_acquisitions_that_go_by_words_are_not_named(tmp_path: Path, write_serie
         header.save_as(path)
     refusal = _refusal(tmp_path)
     assert refusal.code == "dicom-duplicate"
-    assert "(none): 4 images, (none): 4 images" in refusal.remedy
+    assert "number (none): 4 images, number (none): 4 images" in refusal.remedy
 
 
 @pytest.mark.parametrize(
