@@ -21,10 +21,10 @@ from tests.waiting_units import GIVE_UP_S, Waiting, when_begun
 from tests.without_report import evaluate_alone
 
 from nephrograde.cohort.stage import load_inputs
-from nephrograde.errors import FitError, RunError
+from nephrograde.errors import FitError, InputError, RunError
 from nephrograde.pipeline import fit_study, list_units, prepare_study
 from nephrograde.placing.engine import parse_engine
-from nephrograde.placing.on_ray import _came_of
+from nephrograde.placing.on_ray import _came_of, _options
 from nephrograde.placing.place import place_units
 from nephrograde.placing.unit import Done, Unit, attempt
 from nephrograde.run.folder import RunFolder
@@ -306,6 +306,13 @@ def test_what_comes_back_damaged_does_not_stop_the_others(tmp_path: Path, monkey
     assert found == [1, 4]
 
 
+def test_more_than_there_is_is_refused_by_ray() -> None:
+    there = {"CPU": 2.0, "memory": 16e9}
+    with pytest.raises(InputError, match=r"each unit asks for 64 of memory_gb, and there are 16 in all.*memory_gb=N"):
+        _options(there, parse_engine("ray", ["memory_gb=64"]), cpus=1)
+    assert _options(there, parse_engine("ray", ["memory_gb=1e-300"]), cpus=1)["memory"] == 1.0
+
+
 def test_what_is_missing_or_cannot_be_used_is_refused(
     one_arm_dir: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch, nephrograde: Callable[..., tuple[int, str, str]]
 ) -> None:
@@ -316,6 +323,8 @@ def test_what_is_missing_or_cannot_be_used_is_refused(
         ("--on", "pbs"): "'pbs' is not known. Give local, slurm, ray",
         ("--on", "ray", "--with", "gpus=inf"): "'inf' cannot be used for gpus. Give 0, a fraction",
         ("--on", "ray", "--with", "gpus=1.5"): "'1.5' cannot be used for gpus. Give 0, a fraction",
+        ("--on", "ray", "--with", "gpus=1e-9"): "'1e-9' cannot be used for gpus. Give 0, a fraction",
+        ("--on", "slurm", "--with", "cluster=local", "--with", "cpus=100000"): "asks for 100000 of cpus, and there are",
         ("--with", "gpus=1"): "is not an option of local. Name an engine with --on",
         ("--on", "slurm", "--with", "queue=x"): "is not an option of slurm. The options of slurm are minutes",
         ("--on", "slurm", "--only", "weak-1-cmp/fold-0"): "Leave one of them out",

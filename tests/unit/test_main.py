@@ -90,6 +90,10 @@ def test_a_package_without_which_no_command_starts_is_named_without_a_traceback(
     assert "pip install --force-reinstall typer" in process.stderr
     assert "Traceback" not in process.stderr
     assert "Traceback" in ended(str(tmp_path), *words, "--debug", code=start).stderr
+    (tmp_path / "typer.py").write_text("raise SystemExit(0)", encoding="utf-8")
+    process = ended(str(tmp_path), *words, code=start)
+    assert process.returncode == code
+    assert process.stderr.startswith("nephrograde: typer: SystemExit: 0\n")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +102,8 @@ def test_a_package_without_which_no_command_starts_is_named_without_a_traceback(
         ("raise ImportError('DLL load failed')", "ImportError: DLL load failed"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("import no_such_package", "no_such_package cannot be imported (ModuleNotFoundError"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("import sys; sys.exit()", "SystemExit: "),
     ],
 )
 def test_a_package_that_breaks_while_a_command_runs_is_named_without_a_traceback(
@@ -113,7 +119,7 @@ def test_a_package_that_breaks_while_a_command_runs_is_named_without_a_traceback
     assert reason in err
     assert ("planted_package.py" in err) is ("no_such" not in reason)
     assert "Run nephrograde doctor" in err
-    with pytest.raises((ImportError, ZeroDivisionError)):
+    with pytest.raises((ImportError, ZeroDivisionError, SystemExit)):
         main(["--debug", "init", str(tmp_path / "study")])
     assert "无法导入" in nephrograde("init", tmp_path / "study", "--lang", "zh")[2]
 

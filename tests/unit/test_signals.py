@@ -7,7 +7,7 @@ import threading
 import pytest
 from tests.waiting_units import usual_signals
 
-from nephrograde.signals import ending_in_order, keeping_handlers
+from nephrograde.signals import ending_in_order, keeping_handlers, postponed
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there are no such signals on this system")
 
@@ -45,6 +45,26 @@ def test_handlers_that_a_library_sets_are_taken_back():
         with keeping_handlers():
             signal.signal(signal.SIGTERM, lambda *_: None)
         assert signal.getsignal(signal.SIGTERM) is ours
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_waits_for_the_end_of_the_block_and_a_second_one_does_not(name):
+    done = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with ending_in_order():
+            with pytest.raises(KeyboardInterrupt), postponed():
+                os.kill(os.getpid(), getattr(signal, name))
+                done.append(1)
+            with pytest.raises(KeyboardInterrupt), postponed():
+                os.kill(os.getpid(), getattr(signal, name))
+                done.append(2)
+                os.kill(os.getpid(), getattr(signal, name))
+                done.append(3)
+            assert signal.getsignal(getattr(signal, name)) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == [1, 2]
 
 
 def test_another_thread_changes_nothing():

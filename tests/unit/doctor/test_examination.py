@@ -135,6 +135,11 @@ def test_a_file_that_is_imported_in_place_of_a_package_is_named(machine, nephrog
     assert f"Python imports {tmp_path / 'openpyxl.py'} in its place (ZeroDivisionError" in found.what
     assert "PYTHONPATH" in found.remedy
     assert f"但Python导入的是{tmp_path / 'openpyxl.py'}（" in nephrograde("doctor", "--lang", "zh")[1]
+    (tmp_path / "openpyxl.py").write_text("", encoding="utf-8")
+    machine(EVERYTHING)
+    found = checked("openpyxl")  # a file that can be imported does not hold what is needed
+    assert found.state is State.WARNING
+    assert found.what.endswith(f"but Python imports {tmp_path / 'openpyxl.py'} in its place.")
     monkeypatch.undo()
     machine(EVERYTHING, {"import:openpyxl": "ZeroDivisionError: division by zero"})
     assert "--force-reinstall openpyxl" in checked("openpyxl").remedy

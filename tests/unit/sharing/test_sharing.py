@@ -136,7 +136,11 @@ def test_small_counts_are_suppressed_on_request(write_run, tmp_path):
 
 
 def test_names_of_models_are_the_only_text_and_are_checked(write_run, tmp_path):
-    for name, what in (("Dr Wang's model", "not one word"), ("m-HOSP1-病案7310264", "contains the id of a patient")):
+    for name, what in (
+        ("Dr Wang's model", "not one word"),
+        ("m-HOSP1-病案7310264", "contains the id of a patient"),
+        ("m-ｈｏｓｐ1-病案７３10264", "contains the id of a patient"),  # other forms of the same letters
+    ):
         run_dir = write_run(1, drawn(1, models=(name,)))
         with pytest.raises(InputError, match=what):
             ng.share(run_dir, tmp_path / "share.zip")

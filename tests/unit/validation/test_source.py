@@ -33,6 +33,14 @@ def opened(folder, file, text, *, table=TABLE):
 COHORT = '[cohort]\ntable = "cohort.csv"\nphases = ["np", "up", "cmp"]\noutcome = "grade34"\n'
 
 
+@pytest.mark.parametrize(("mark", "is_synthetic"), [("yes", True), ("", False)])
+def test_a_table_says_that_its_patients_are_synthetic(tmp_path, file, mark, is_synthetic):
+    heading, *rows = TABLE.replace("grade34", "isup_grade").splitlines()
+    marked = [f"{row},{mark}" for row in rows]
+    (tmp_path / "north.csv").write_text("\n".join([f"{heading},synthetic", *marked]), encoding="utf-8")
+    assert open_elsewhere(tmp_path / "north.csv", file).study.synthetic is is_synthetic
+
+
 def test_the_patients_are_those_of_the_file_and_the_images_are_read_as_the_model_needs(tmp_path, file):
     masks, image = '[masks]\nlabel = "2"\ncarry = "off"\n', "[image]\nslice_px = 64\n"
     more = f'{masks}[evaluate]\nconfidence = 0.9\nthreshold = "cost"\n{image}'

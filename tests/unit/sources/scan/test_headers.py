@@ -1,5 +1,10 @@
+import bz2
+import gzip
+import io
 import json
+import lzma
 import struct
+import tarfile
 import warnings
 from pathlib import Path
 
@@ -15,7 +20,7 @@ from pydicom.uid import (
 )
 
 from nephrograde.sources.scan import headers
-from nephrograde.sources.scan.headers import InstanceHeader, Refused, read_header
+from nephrograde.sources.scan.headers import ARCHIVE, InstanceHeader, Refused, read_header
 
 SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 
@@ -85,6 +90,22 @@ def test_chinese_reads_well_whatever_set_is_declared(dicom_bytes, declared, enco
     data = dicom_bytes(SpecificCharacterSet=declared, SeriesDescription="x" * (len(raw) + len(raw) % 2))
     data = data.replace(b"x" * (len(raw) + len(raw) % 2), raw.ljust(len(raw) + len(raw) % 2))
     assert says(data)["description"] == "平扫期"
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz", "tar", "rar", "7z"])
+def test_an_archive_that_is_not_read_is_called_one(kind):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("CT/1"))
+    packed = {
+        "gz": gzip.compress(b"a slice"),
+        "bz2": bz2.compress(b"a slice"),
+        "xz": lzma.compress(b"a slice"),
+        "tar": stream.getvalue(),
+        "rar": b"Rar!\x1a\x07\x01\x00",
+        "7z": b"7z\xbc\xaf\x27\x1c\x00\x04",
+    }
+    assert read(packed[kind]) == Refused(ARCHIVE)
 
 
 def test_numbers_of_a_wrong_type_are_read_as_what_they_are(dicom_bytes):

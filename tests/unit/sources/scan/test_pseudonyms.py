@@ -12,6 +12,7 @@ from nephrograde.errors import InputError
 from nephrograde.files import read_rows
 from nephrograde.sources.deidentify.key import Key
 from nephrograde.sources.scan.pseudonyms import Pseudonyms, keeps_its_id, name_persons, separate_persons
+from nephrograde.sources.scan.tally import _are_several
 from nephrograde.volume.dicom.header import SeriesHeader
 
 if TYPE_CHECKING:
@@ -96,6 +97,20 @@ def test_without_id_the_study_tells() -> None:
     assert len(separate_persons([person("", study_uid="1"), person("", study_uid="2"), person("", study_uid="1")])) == 2
     named = [person("", patient_name="A", birth_date="19500101", study_uid=uid) for uid in "12"]
     assert list(separate_persons(named)) == ["19500101 | A"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_told"),
+    [
+        ({"patient_name": "王^芳"}, {"patient_name": "杨^光"}, True),
+        ({"patient_name": "A^B", "sex": "M"}, {"patient_name": "A^B", "sex": "F"}, True),
+        ({"patient_name": "Müller^Anna"}, {"patient_name": "ANNA MUELLER"}, False),
+        ({"patient_name": "A^B"}, {"patient_name": "ANONYMOUS"}, False),
+        ({"patient_name": "A^B"}, {"patient_name": ""}, False),
+    ],
+)
+def test_two_names_or_sexes_under_one_id_are_told(one, other, is_told):
+    assert _are_several([person("1", study_uid="1", **one), person("1", study_uid="2", **other)]) is is_told
 
 
 KNOWN = {"patient_name": "A", "birth_date": "19500101"}
