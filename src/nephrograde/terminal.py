@@ -157,6 +157,10 @@ def print_template(template: Template) -> None:
     command = f"nephrograde check {study_path}" + ("" if spoken() == "en" else f" --lang {spoken()}")
     if found is None:
         say(t("Wrote {study}, {columns} and {table}.", study=study_path, columns=columns_path, table=table_path))
+        for path in template.passed_over:
+            what = t("{table} is not used: none of its headings names images, such as cmp_image.", table=path)
+            remedy = t("Rename a heading, remove the files that were written, and begin again.")
+            say(f"{what} {remedy}", err=True)
         say(t("Fill in the table, then run: {command}", command=command))
         return
     say(

@@ -35,7 +35,25 @@ _CLINICAL: Final[dict[str, tuple[str, ...]]] = {
     "centre": ("centre", "center", "hospital", "institution", "医院", "中心", "醫院"),
 }
 """Headings of the standard clinical columns, as :func:`plain_heading` reduces them; a size only where it names cm."""
-_PHASE_HEADING = re.compile(r"([A-Za-z][\w-]*?)[ _-]+(image|mask|box|point|slice|state)", re.IGNORECASE)
+_PHASES_IN_CHINESE: Final = {
+    **dict.fromkeys(("平扫", "平扫期"), "up"),
+    **dict.fromkeys(("皮髓质期", "皮髓期", "皮质期"), "cmp"),
+    **dict.fromkeys(("肾实质期", "实质期"), "np"),
+    **dict.fromkeys(("排泄期", "肾盂期"), "ep"),
+}
+_KINDS_IN_CHINESE: Final = {
+    **dict.fromkeys(("图像", "影像", "图片"), "image"),
+    **dict.fromkeys(("掩膜", "掩码", "分割", "勾画"), "mask"),
+    "框": "box",
+    "点": "point",
+    "层面": "slice",
+    "状态": "state",
+}
+_PHASE_HEADING = re.compile(
+    r"([A-Za-z][\w-]*?)[ _-]+(image|mask|box|point|slice|state)"
+    rf"|([A-Za-z][A-Za-z0-9-]*|{'|'.join(_PHASES_IN_CHINESE)})[ _-]*({'|'.join(_KINDS_IN_CHINESE)})",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 ENOUGH: Final = 5
 """Patients of the rarer grade that a phase or an arm needs; all there are, where a cohort has fewer."""
@@ -121,8 +139,8 @@ class FoundTable:
 def find_table(study_dir: Path) -> FoundTable | None:
     """Find the cohort table of a folder: ``cohort.csv``, ``.tsv`` or ``.xlsx``, or the only one that a scan wrote.
 
-    If there is none, it is the only table of the folder that names images. Headings such as ``CMP Image`` are taken for
-    ``cmp_image``, and named in ``columns``.
+    If there is none, it is the only table of the folder that names images. Headings such as ``CMP Image`` or
+    皮髓质期图像 are taken for ``cmp_image``, and named in ``columns``.
 
     Args:
         study_dir: The folder; may be missing.
@@ -211,6 +229,15 @@ def _table_path(study_dir: Path) -> Path | None:
     return paths[0] if paths else None
 
 
+def tables_without_images(study_dir: Path) -> tuple[Path, ...]:
+    """Return the tables of a folder none of whose headings names images.
+
+    Args:
+        study_dir: The folder; may be missing.
+    """
+    return tuple(path for path in _tables(study_dir) if not _names_images(path))
+
+
 def _scanned(study_dir: Path) -> Iterator[Path]:
     for state_path in study_dir.glob(f"*{SCANNED}"):
         table_path = state_path.with_name(f"{state_path.name.removesuffix(SCANNED)}.csv")
@@ -229,14 +256,23 @@ def _names_images(table_path: Path) -> bool:
     return sheet is not None and bool(_images(_spelled_as_standard(sheet)[0]))
 
 
+def _phase_and_kind(heading: str) -> tuple[str, str] | None:
+    """The phase and what is given of it, of a heading such as ``CMP Image``, ``皮髓质期图像`` or ``cmp_掩膜``."""
+    found = _PHASE_HEADING.fullmatch(heading)
+    if found is None:
+        return None
+    phase, kind = (found[1] or found[3]).lower(), (found[2] or found[4]).lower()
+    return _PHASES_IN_CHINESE.get(phase, phase), _KINDS_IN_CHINESE.get(kind, kind)
+
+
 def _spelled_as_standard(sheet: Sheet) -> tuple[Sheet, dict[str, str]]:
     """The table with headings such as ``CMP Image`` as ``cmp_image``; and those headings, by their standard names."""
-    parts = {heading: found for heading in sheet.headings if (found := _PHASE_HEADING.fullmatch(heading))}
-    phases = {found[1].lower() for found in parts.values() if found[2].lower() == "image"}
+    parts = {heading: found for heading in sheet.headings if (found := _phase_and_kind(heading)) is not None}
+    phases = {phase for phase, kind in parts.values() if kind == "image"}
     spelled: dict[str, str] = {}
-    for heading, found in parts.items():
-        name = f"{found[1]}_{found[2]}".lower()
-        if found[1].lower() in phases and name not in sheet.headings and name not in spelled:
+    for heading, (phase, kind) in parts.items():
+        name = f"{phase}_{kind}"
+        if phase in phases and name not in sheet.headings and name not in spelled:
             spelled[name] = heading
     name_of = {heading: name for name, heading in spelled.items()}
     headings = tuple(name_of.get(heading, heading) for heading in sheet.headings)

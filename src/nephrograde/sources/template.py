@@ -13,7 +13,7 @@ from nephrograde.lock import only_writer_of
 from nephrograde.model.encoders.store import find_encoder, store_dir
 from nephrograde.replacement import remove_leftovers, replaced
 from nephrograde.sources.choices import ENCODER, choose
-from nephrograde.sources.found_table import find_table
+from nephrograde.sources.found_table import find_table, tables_without_images
 from nephrograde.sources.study_text import study_of
 from nephrograde.staging import staged
 
@@ -129,6 +129,7 @@ class Template:
         columns_path: The description of the columns.
         found: The cohort table that was in the folder already; None if an example was written.
         choices: What the study file chooses for that table, and why; None likewise.
+        passed_over: Tables of the folder beside the example, none of which names images.
     """
 
     study_path: Path
@@ -136,6 +137,7 @@ class Template:
     columns_path: Path
     found: FoundTable | None
     choices: Choices | None
+    passed_over: tuple[Path, ...] = ()
 
 
 def write_template(target_dir: Path, *, language: Literal["en", "zh"] = "en") -> Template:
@@ -175,6 +177,7 @@ def _write_missing(target_dir: Path, language: Literal["en", "zh"]) -> Template:
     if "study.toml" in present and (target_dir / "cohort.csv").exists():  # the table is written last
         raise _refused(target_dir, present)
     found = find_table(target_dir)
+    passed_over = tables_without_images(target_dir) if found is None else ()
     name = "template.toml" if language == "en" else f"template.{language}.toml"
     template = resources.files("nephrograde.sources").joinpath(name).read_text(encoding="utf-8")
     choices = None if found is None else choose(found, _has_encoder)
@@ -190,7 +193,7 @@ def _write_missing(target_dir: Path, language: Literal["en", "zh"]) -> Template:
             with replaced(target_dir / name) as temporary_path:
                 temporary_path.write_bytes(content)
     table_path = target_dir / "cohort.csv" if found is None else found.table_path
-    return Template(target_dir / "study.toml", table_path, target_dir / "columns.md", found, choices)
+    return Template(target_dir / "study.toml", table_path, target_dir / "columns.md", found, choices, passed_over)
 
 
 def _refused(target_dir: Path, present: Sequence[str]) -> RunError:

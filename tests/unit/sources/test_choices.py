@@ -12,6 +12,7 @@ from nephrograde.cohort.split import draw_split
 from nephrograde.cohort.table import read_cohort, read_table
 from nephrograde.errors import InputError
 from nephrograde.sources.choices import sentences
+from nephrograde.sources.found_table import tables_without_images
 from nephrograde.sources.template import write_template
 from nephrograde.study.file import load_study
 
@@ -113,6 +114,23 @@ def test_cheaper_annotations_give_arms_of_their_level(
     assert_can_be_split(study)
     assert arms(study) == expected
     assert "Arms: " in said
+
+
+def test_a_table_that_names_no_images_is_named_beside_the_template(
+    tmp_path: Path, nephrograde: Callable[..., tuple[int, str, str]]
+) -> None:
+    (tmp_path / "队列.csv").write_text("病案号,核分级\nP1,3\n", encoding="utf-8")
+    code, _, err = nephrograde("init", tmp_path)
+    assert code == 0
+    assert f"{tmp_path / '队列.csv'} is not used: none of its headings names images" in " ".join(err.split())
+    assert not tables_without_images(tmp_path / "gone")
+
+
+def test_chinese_headings_of_phases_are_found(tmp_path: Path) -> None:
+    rows = patients(cmp_mask="m{k}.nii.gz")
+    write_table(tmp_path, spelled(rows, cmp_image="皮髓质期图像", up_image="平扫_影像", cmp_mask="cmp_掩膜"))
+    study, _ = init(tmp_path)
+    assert study.cohort.columns == {"cmp_image": "皮髓质期图像", "up_image": "平扫_影像", "cmp_mask": "cmp_掩膜"}
 
 
 def spelled(rows: Sequence[Mapping[str, str]], **headings: str) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from nephrograde.replacement import remove_leftovers
 from nephrograde.report.pages.page import render, write_page
 from nephrograde.report.pages.side_by_side import FOREIGN_TRUTHS, Untested
 from nephrograde.report.tables.paper import measure_in_words
+from nephrograde.report.text.baselines import baseline_in_words, only_baseline
 from nephrograde.report.text.language import spoken, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value
 from nephrograde.report.text.remarks import reason_words, verdict_words
@@ -104,7 +105,7 @@ def _printed(row: MeasureRow) -> dict[str, str]:
     """The cells of a row, for a page or the terminal."""
     pair = row.comparison
     return {
-        "model": row.model,
+        "model": only_baseline(row.model),
         "measure": measure_in_words(row.measure),
         "a": row.text_a or NOTHING,
         "b": row.text_b or NOTHING,
@@ -215,9 +216,9 @@ def _reasons(side: SideBySide) -> list[str]:
     models: dict[str, list[str]] = {}
     for row in side.rows:
         if row.untested:
-            models.setdefault(words[row.untested], []).append(row.model)
+            models.setdefault(words[row.untested], []).append(baseline_in_words(row.model))
         elif row.comparison is not None and row.comparison.reason is not None:
-            models.setdefault(reason_words(row.comparison.reason), []).append(row.model)
+            models.setdefault(reason_words(row.comparison.reason), []).append(baseline_in_words(row.model))
     return [
         t("Not tested for {models}: {reason}.", models=enumerated(list(dict.fromkeys(names))), reason=reason)
         for reason, names in models.items()

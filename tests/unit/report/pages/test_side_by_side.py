@@ -267,11 +267,11 @@ def test_models_of_one_run_and_strangers_stand_alone(tmp_path: Path) -> None:
         "volume": "only in run B",
     }
     headings, rows = auc_table(side)
-    assert [row[0] for row in rows] == ["weak-1-cmp", "size", "volume"]
+    assert [row[0] for row in rows] == ["weak-1-cmp", "size only", "volume only"]
     assert rows[1][2:] == ("–",) * 5
     assert len(headings) == 7
     page = write_side_by_side(side, tmp_path / "out").read_text(encoding="utf-8")
-    assert "Not tested for size: only run A has the model." in page
+    assert "Not tested for tumour size: only run A has the model." in page
 
 
 def test_without_a_test_set_in_both_the_out_of_fold_scores_are_compared(tmp_path: Path) -> None:
