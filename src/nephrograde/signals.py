@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _NAMES = ("SIGTERM", "SIGHUP")
 """What batch systems, service managers and terminals that are closed send."""
@@ -44,8 +44,11 @@ def keeping_handlers() -> Iterator[None]:
 
 
 @contextmanager
-def postponed() -> Iterator[None]:
-    """Let one of these signals, or Ctrl-C, interrupt after the block instead of in it; a second one does at once."""
+def postponed() -> Iterator[Callable[[], None]]:
+    """Let one of these signals, or Ctrl-C, interrupt after the block instead of in it; a second one does at once.
+
+    The block is given a function that sees to this again, for where a library takes the signals in between.
+    """
     before = {number: handler for number, handler in _handlers("SIGINT").items() if callable(handler)}
     noted: list[int] = []
 
@@ -54,10 +57,13 @@ def postponed() -> Iterator[None]:
         if len(noted) > 1:
             raise KeyboardInterrupt
 
-    for number in before:
-        signal.signal(number, note)
+    def take() -> None:
+        for number in before:
+            signal.signal(number, note)
+
+    take()
     try:
-        yield
+        yield take
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

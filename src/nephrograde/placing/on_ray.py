@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import secrets
+import threading
 import warnings
 from contextlib import contextmanager, nullcontext
 from functools import cache
@@ -28,6 +29,7 @@ _RETRIES = 3
 _STORE_BYTES = 100_000_000
 """Of the object store of a Ray that is started here; results go through the folder, which is seen here."""
 _LOOK_EVERY_S = 1.0
+_TAKE_SIGNALS_EVERY_S = 0.01
 _GB = 1e9
 _RESOURCES = (
     ("num_cpus", "cpus", "CPU", 1.0),
@@ -161,13 +163,21 @@ def _joined(engine: Engine) -> Iterator[Any]:
             try:
                 yield ray
             finally:
-                # It sets SIGTERM back to what ends the process at once, and leaves much behind if it is interrupted.
-                with postponed(), keeping_handlers():
-                    ray.shutdown()
+                _shut_down(ray)
     finally:
         for name, value in before.items():
             os.environ.pop(name, None)
             os.environ.update({} if value is None else {name: value})
+
+
+def _shut_down(ray: Any) -> None:
+    """End Ray, which leaves much behind if it is interrupted, and lets SIGTERM end the process at once meanwhile."""
+    ending = threading.Thread(target=ray.shutdown, name="nephrograde-ray-ends")
+    with postponed() as take_signals:
+        ending.start()
+        while ending.is_alive():
+            take_signals()
+            ending.join(_TAKE_SIGNALS_EVERY_S)
 
 
 @contextmanager
