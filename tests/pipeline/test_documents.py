@@ -35,7 +35,8 @@ NOT_RUN = {
     "make demo": "a study of minutes; `nephrograde demo` has a test of its own",
     "nephrograde cohort c4kc-kits --out c4kc": "downloads 40 GB from public servers",
     "nephrograde annotate": "serves a page until it is ended; the tests of the browser run it",
-    "torchrun": "needs several machines; what it would fit is fitted by then",
+    "torchrun": "needs several machines",
+    "nephrograde evaluate my-study/study.toml --out runs/first --set fit.nodes=2": "evaluates what torchrun has fitted",
 }
 """Commands that are not run, by how they begin, and why."""
 

@@ -10,7 +10,7 @@ from nephrograde.cohort.stage import load_inputs
 from nephrograde.evaluation.ladder.minutes import MinutesSource
 from nephrograde.evaluation.ledger import read_ledger
 from nephrograde.files import read_rows
-from nephrograde.pipeline import evaluate_study
+from nephrograde.pipeline import evaluate_study, prepare_study
 from nephrograde.run.folder import RunFolder
 from nephrograde.vocabulary import Supervision
 
@@ -35,6 +35,7 @@ def test_minutes_come_from_the_journals_and_open_nothing(tiny_study_path, tiny_r
     annotate(folder, "wang", patient, 600.0)  # another reader, whose labels the study does not use
     (folder / "li.csv").write_text(f"patient_id,cmp_comment\n{patient},seen\n", encoding="utf-8")
     study = load_inputs(tiny_study_path, (f"cohort.annotations='{folder / 'li.csv'}'",))
+    prepare_study(study, run.run_dir)
     evaluate_study(study, run.run_dir)
 
     for row in (row for row in open_run(run.run_dir).ladder if row.split == "oof"):

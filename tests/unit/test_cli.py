@@ -88,7 +88,7 @@ def test_stages_run_alone(nephrograde, tiny_study_path, tmp_path):
     words = ("--out", tmp_path / "run", "--set", "fit.epochs=1", "--set", 'cohort.phases=["up"]')
     code, _, err = nephrograde("fit", tiny_study_path, *words)
     assert code == 2
-    assert "earlier stage" in err
+    assert "is not prepared" in err
     code, out, _ = nephrograde("check", tiny_study_path, *words)
     assert (code, "Model weak-1-up can use: 24 (" in out) == (0, True)
     assert nephrograde("prepare", tiny_study_path, *words)[0] == 0

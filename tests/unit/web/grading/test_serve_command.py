@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.waiting_units import usual_signals
 from typer.testing import CliRunner
 
 from nephrograde.errors import NephrogradeError
@@ -22,9 +23,16 @@ pytestmark = [pytest.mark.needs("starlette", "uvicorn", "onnxruntime"), pytest.m
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])  # of a service manager, of a terminal that is closed
 def test_command_serves_until_it_is_ended(grader_path, tmp_path, name):
     words = [sys.executable, "-m", "nephrograde", "serve", grader_path, "--no-browser", "--lang", "zh"]
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
-    ) as server:
+    with (
+        usual_signals(),
+        subprocess.Popen(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        ) as server,
+    ):
         assert server.stdout is not None
         address = server.stdout.readline().split("http://")[1].split("在")[0].strip()
         host, _, token = address.partition("/?token=")
