@@ -247,16 +247,11 @@ def keys_of_fits(study: Study, cohort: Cohort, split: Split, run: RunFolder) -> 
 def require_fits_of(study: Study, cohort: Cohort, split: Split, run: RunFolder) -> None:
     """Refuse networks of another study: with other patients, grades, regions or settings than these.
 
-    The versions of packages may differ, with which they were fitted.
-
-    Args:
-        study: The resolved study.
-        cohort: Its patients.
-        split: Who is tested, and who is in which fold.
-        run: The run folder; the scans are prepared.
+    The versions of packages may differ, with which they were fitted. Arguments and further errors are those of
+    :func:`keys_of_fits`.
 
     Raises:
-        RunError: Networks are of another study; or as :func:`keys_of_fits`.
+        RunError: Networks are of another study.
     """
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
     try:

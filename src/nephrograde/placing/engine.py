@@ -112,6 +112,19 @@ OPTIONS: Mapping[Kind, Mapping[str, Callable[[str], Value]]] = {
 """How each option of each engine is read; what raises ``ValueError`` is refused."""
 
 
+def asks_too_much(place: str, name: str, *, asked: float, there: float) -> Problem:
+    """Say that a unit asks for more than there is.
+
+    Args:
+        place: How the engine was named.
+        name: The option.
+        asked: What each unit asks for.
+        there: What there is.
+    """
+    what = f"each unit asks for {asked:g} of {name}, and there are {there:.4g} in all"
+    return Problem(place, what, f"Ask for fewer: `--with {name}=N`.")
+
+
 def parse_engine(on: str, given: Sequence[str] = ()) -> Engine:
     """Read where units are to be done.
 

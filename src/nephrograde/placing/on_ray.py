@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem, require_package
+from nephrograde.placing.engine import asks_too_much
 from nephrograde.placing.ray_address import check_answers
 from nephrograde.placing.ray_folder import folder_of_ray
 from nephrograde.placing.unit import Done, attempt
@@ -112,12 +113,7 @@ def _options(there: Mapping[str, float], engine: Engine, *, cpus: int) -> dict[s
         **({} if memory_gb is None else {"memory": float(math.ceil(memory_gb * _GB))}),
     }
     problems = [
-        Problem(
-            "--on ray",
-            f"each unit asks for {options[name] / unit:g} of {called}, and there are "
-            f"{there.get(resource, 0.0) / unit:.4g} in all",
-            f"Ask for fewer: `--with {called}=N`.",
-        )
+        asks_too_much("--on ray", called, asked=options[name] / unit, there=there.get(resource, 0.0) / unit)
         for name, called, resource, unit in _RESOURCES
         if options.get(name, 0.0) > there.get(resource, 0.0)
     ]

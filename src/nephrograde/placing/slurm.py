@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem, require_package
+from nephrograde.placing.engine import asks_too_much
 from nephrograde.placing.unit import Done, attempt
 from nephrograde.replacement import make_folder, remove_ours
 from nephrograde.threads import usable_processors
@@ -79,9 +80,9 @@ def place_on_slurm(
     if cluster == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
         remedy = "Run the command on a machine that can submit jobs, or try the same here with `--with cluster=local`."
         raise InputError([Problem("--on slurm", "sbatch and srun are not on this machine", remedy)])
-    if cluster != "slurm" and (engine.number("cpus") or 1) > usable_processors():
-        what = f"each unit asks for {engine.number('cpus')} of cpus, and there are {usable_processors()} in all"
-        raise InputError([Problem("--on slurm", what, "Ask for fewer: `--with cpus=N`.")])
+    each, there = engine.number("cpus") or 1, usable_processors()
+    if cluster != "slurm" and each > there:
+        raise InputError([asks_too_much("--on slurm", "cpus", asked=each, there=there)])
     if cluster == "slurm" and "%" in str(logs_dir):
         remedy = "Choose a folder whose path has no % with --out."
         raise InputError([Problem(str(logs_dir), "SLURM takes % in the path of a log for a placeholder", remedy)])

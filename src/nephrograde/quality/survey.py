@@ -23,6 +23,7 @@ from nephrograde.quality.scan_quality import ScanQuality, examine_pictures, exam
 from nephrograde.replacement import remove_ours, replaced
 from nephrograde.run.quality_folder import QualityFolder
 from nephrograde.run.stage import kept_record
+from nephrograde.sample.inputs import names_path_of
 from nephrograde.sample.kidneys import read_kidneys
 from nephrograde.sample.places import check_place
 from nephrograde.sample.region import region_settings
@@ -30,7 +31,6 @@ from nephrograde.sample.scanned import fault_of_state, read_scan
 from nephrograde.staging import staged
 from nephrograde.volume.finding import Fault, as_fault, in_column, write_findings
 from nephrograde.volume.image_files import sha256_of_image
-from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.pictures import find_pictures
 from nephrograde.volume.thumbnail import thumbnail_png
 from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
@@ -117,8 +117,7 @@ def check_quality(
 
 def _look_over(scan: Scan, study: Study, folder: QualityFolder) -> tuple[str, ScanQuality]:
     """The name of a scan's record, and the record: kept from before where nothing has changed."""
-    names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
-    beside = (scan.mask_path, scan.kidneys_path, names_path)
+    beside = (scan.mask_path, scan.kidneys_path, names_path_of(scan, study))
     paths = [*scan.image_paths, *(path for path in beside if path is not None)]
     contents = [sha256_of_image(path) if path.exists() else "" for path in paths]
     places = repr((scan.point, scan.box, scan.slice_place)) + scan.state

@@ -9,9 +9,11 @@ from nephrograde.sample.region import region_settings
 from nephrograde.sample.target import places_given
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.image_files import sha256_of_image
+from nephrograde.volume.masks.labels import find_names_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from nephrograde.cohort.case import Scan
     from nephrograde.sample.human_error import HumanError
@@ -43,6 +45,16 @@ def digests_of(patient_id: str, scan: Scan) -> dict[str, str]:
     if scan.mask_path is not None:
         files[_mask_name(patient_id, scan)] = scan.mask_path
     return {name: sha256_of_image(path) for name, path in files.items() if path.exists()}
+
+
+def names_path_of(scan: Scan, study: Study) -> Path | None:
+    """Return the file that names the labels of a scan's mask, if the study names the tumour's label.
+
+    Args:
+        scan: The scan.
+        study: The study.
+    """
+    return find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
 
 
 def _mask_name(patient_id: str, scan: Scan) -> str:

@@ -10,7 +10,7 @@ from nephrograde.crew import Crew
 from nephrograde.errors import RunError
 from nephrograde.files import finite, read_json, read_rows, write_json, write_rows
 from nephrograde.replacement import make_folder
-from nephrograde.run.stage import current_record, remove_stale, require_finished, written_together
+from nephrograde.run.stage import remove_stale, require_finished, written_together
 from nephrograde.sample.human_error import error_sizes_mm
 from nephrograde.sample.prepared_scan import Preparing, Region
 from nephrograde.vocabulary import TOGETHER
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MOST_NAME_CHARACTERS = 255
 """Longer names of files do not exist, and asking for one is an error of the system."""
-_PREPARED_FOR = "prepared_for"
+PREPARED_FOR = "prepared_for"
 """The key of the record of the stage that identifies the study and its table."""
 
 
@@ -81,7 +81,7 @@ def prepare_cohort(
         cohort: The patients with their scans.
         study: The arms, fields of view and windows.
         run: The run folder.
-        prepared_for: Identifies the study and its table, for :func:`require_prepared_for`.
+        prepared_for: Identifies the study and its table in the record of the stage.
         advance: Called as many times as :func:`count_steps` says.
     """
     records = prepare_patients(cohort, study, run.volumes_dir, advance=advance)
@@ -91,7 +91,7 @@ def prepare_cohort(
         inputs={name: digest for record in records for name, digest in record["inputs"].items()},
     )
     named = (run.regions_path, run.tumours_path, run.image_inputs_path)  # radiomics may add to the findings
-    with written_together("prepare", run, content={_PREPARED_FOR: prepared_for}, files=named):
+    with written_together("prepare", run, content={PREPARED_FOR: prepared_for}, files=named):
         _write_index(prepared, run)
         write_tumours((TumourRow(**row) for record in records for row in record["tumours"]), run.tumours_path)
     remove_stale(run.volumes_dir, {record["sidecar"] for record in records} | {r.file for r in prepared.regions})
@@ -144,26 +144,6 @@ def _joined(cohort: Cohort, study: Study) -> list[tuple[Case, Arm]]:
 def _of_patient(case: Case, inputs: Mapping[tuple[str, str], Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
     """The digests of each scan of a patient, by phase."""
     return {phase: inputs[case.patient_id, phase] for phase in case.scans if (case.patient_id, phase) in inputs}
-
-
-def require_prepared_for(prepared_for: str, run: RunFolder) -> None:
-    """Refuse to go on with regions of another study.
-
-    Args:
-        prepared_for: As of :func:`prepare_cohort`.
-        run: The run folder.
-
-    Raises:
-        RunError: The scans are not prepared, or were for another study, table or annotations.
-    """
-    record = current_record(run.stage_path("prepare"), lambda _: True)
-    if record is None:
-        raise RunError(f"{run.run_dir} is not prepared. Run `nephrograde prepare` on the study first.")
-    if record.get(_PREPARED_FOR) != prepared_for:
-        raise RunError(
-            f"The scans in {run.run_dir} were prepared with other settings, another cohort table or other annotations. "
-            "Give the same --set as then, or run `nephrograde prepare` on the study first."
-        )
 
 
 def read_prepared(run: RunFolder) -> Prepared:

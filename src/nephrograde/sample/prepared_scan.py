@@ -14,14 +14,21 @@ from nephrograde.replacement import replaced
 from nephrograde.run.stage import kept_name, kept_record
 from nephrograde.sample.early import cut_early, early_settings, place_region
 from nephrograde.sample.human_error import HumanError
-from nephrograde.sample.inputs import Digests, digests_of, divided, identity_of, kidneys_digest_of, shape_of
+from nephrograde.sample.inputs import (
+    Digests,
+    digests_of,
+    divided,
+    identity_of,
+    kidneys_digest_of,
+    names_path_of,
+    shape_of,
+)
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.region import Views, fault_of_arm, region_settings
 from nephrograde.sample.scanned import find_lender, read_scan
 from nephrograde.sample.target import uses_mask
 from nephrograde.vocabulary import together
 from nephrograde.volume.finding import as_finding
-from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.masks.tumours import tumour_rows
 
 if TYPE_CHECKING:
@@ -82,7 +89,7 @@ class Preparing:
         """
         study, error_mm, volumes_dir = self.study, self.error_mm, self.volumes_dir
         own = digests_of(case.patient_id, scan)
-        names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
+        names_path = names_path_of(scan, study)
         inputs = own | ({f"{scan.phase}_mask {case.patient_id} names": sha256_of(names_path)} if names_path else {})
         kidneys = kidneys_digest_of(case.patient_id, scan, study)
         inputs |= kidneys

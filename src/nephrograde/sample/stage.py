@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.stage import table_inputs, without_places
+from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
 from nephrograde.run.progress import silent
 from nephrograde.run.provenance import ANNOTATIONS, COHORT_TABLE, read_lock, write_lock
+from nephrograde.run.stage import current_record
 from nephrograde.sample.absent import report_absent, report_unused_annotations
 from nephrograde.sample.plausibility import check_plausibility
-from nephrograde.sample.prepare import count_steps, prepare_cohort, require_prepared_for
+from nephrograde.sample.prepare import PREPARED_FOR, count_steps, prepare_cohort
 from nephrograde.sample.radiomics import choose_phase, radiomics_features
 from nephrograde.sample.unfinished import report_unfinished_scan
 from nephrograde.volume.finding import write_findings
@@ -83,7 +85,14 @@ def require_prepared(study: Study, run: RunFolder) -> None:
     Raises:
         RunError: The scans are not prepared, or were for another study, table or annotations.
     """
-    require_prepared_for(prepared_for(study), run)
+    record = current_record(run.stage_path("prepare"), lambda _: True)
+    if record is None:
+        raise RunError(f"{run.run_dir} is not prepared. Run `nephrograde prepare` on the study first.")
+    if record.get(PREPARED_FOR) != prepared_for(study):
+        raise RunError(
+            f"The scans in {run.run_dir} were prepared with other settings, another cohort table or other annotations. "
+            "Give the same --set as then, or run `nephrograde prepare` on the study first."
+        )
 
 
 def _add_radiomics(study: Study, cohort: Cohort, prepared: Prepared, *, run: RunFolder, progress: Progress) -> Prepared:

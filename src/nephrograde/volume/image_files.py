@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import VolumeError
 from nephrograde.files import fingerprint, sha256_of, sha256_of_stream
 from nephrograde.volume.dicom.series_list import SeriesList, is_series_list
-from nephrograde.volume.text_header import TEXT_HEADED, read_text_header
+from nephrograde.volume.text_header import TEXT_HEADED, lies_beside, read_text_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,9 +71,9 @@ def _sha256_listed(listed: SeriesList, k: int) -> str:
 
 def _named(header_path: Path, name: str) -> list[Path]:
     """The file of a name beside a header, or the files of a pattern such as ``slice%03d.raw``; none elsewhere."""
-    if "/" in name or "\\" in name:
+    if not lies_beside(name):
         return []
     if "%" not in name:
-        return [header_path.with_name(name)] if name not in {"", ".", ".."} else []
+        return [header_path.with_name(name)]
     pattern = re.compile(r"\d+".join(re.escape(part) for part in re.split(r"%\d*d", name)))
     return sorted(file for file in header_path.parent.iterdir() if pattern.fullmatch(file.name))

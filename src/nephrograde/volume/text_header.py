@@ -112,6 +112,15 @@ def read_text_header(image_path: Path) -> TextHeader:
     return _nrrd(head) if head.startswith(b"NRRD") else _metaimage(head)
 
 
+def lies_beside(name: str) -> bool:
+    """Whether a file of voxels that a header names is in the folder of the header.
+
+    >>> lies_beside("ct.raw"), lies_beside("../ct.raw")
+    (True, False)
+    """
+    return "/" not in name and "\\" not in name and name not in {"", ".", ".."}
+
+
 def check_text_header(image_path: Path, header: TextHeader) -> list[Fault]:
     """Refuse a header that claims more than its file holds or names files elsewhere.
 
@@ -134,7 +143,7 @@ def check_text_header(image_path: Path, header: TextHeader) -> list[Fault]:
         raise VolumeError("file-unreadable", "states what no scan has in its header.", "Copy or export the file again.")
     stored = 0
     for name in header.data_names:
-        if "/" in name or "\\" in name or name in {"", ".", ".."}:
+        if not lies_beside(name):
             raise VolumeError(
                 "data-elsewhere",
                 "names a file with its voxels that does not lie beside it.",
